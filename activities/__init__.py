@@ -1,0 +1,1 @@
+"""What residents did, what it saved, what it earned, and why."""

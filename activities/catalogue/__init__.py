@@ -1,0 +1,1 @@
+"""Behaviours, methods, factors, rules, scenes and divisions as data files, each with its source."""

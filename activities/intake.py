@@ -1,0 +1,318 @@
+"""Intake: the one core behind every door.
+
+Kept here: an event is decided once, whoever sends it again; a real-world act is granted once,
+whoever reports it; what is granted is posted in the same transaction as the decision. Every batch
+costs the same number of statements, however many events it has.
+
+Locks are taken in the order retry keys, claims, tallies, accounts, each sorted, so that two
+batches cannot wait for each other in a circle.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from activities.decisions import Item, decide
+from activities.events import EVENTS_MAX, Answer, Batch
+from activities.methods import points_for, trim
+from activities.models import Activity
+from activities.policies import load_policies
+from ledgers.accounts import ISSUED, PERSONAL, AccountKey
+from ledgers.copying import NULL, copy_lines, escaped
+from ledgers.ids import uuid7s
+from ledgers.posting import NewPosting, NewTransfer, post
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/intake")
+
+_RECEIVE = text("""
+    INSERT INTO received_event (key, content, holder_id, activity_id)
+    SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:contents AS uuid[]),
+        CAST(:holders AS uuid[]), CAST(:activities AS uuid[])) AS e (key, b, c, d) ORDER BY key
+    ON CONFLICT DO NOTHING RETURNING key
+""")
+_CLAIM = text("""
+    INSERT INTO claim (fingerprint, holder_id, activity_id)
+    SELECT * FROM unnest(CAST(:prints AS uuid[]), CAST(:holders AS uuid[]),
+        CAST(:activities AS uuid[])) AS c (print, b, c) ORDER BY print
+    ON CONFLICT DO NOTHING RETURNING fingerprint
+""")
+_CLAIMANTS = text(
+    "SELECT fingerprint, activity_id FROM claim WHERE fingerprint = ANY(CAST(:prints AS uuid[]))"
+)
+_RECEIVED = text(
+    "SELECT key, content, holder_id, activity_id FROM received_event"
+    " WHERE key = ANY(CAST(:keys AS uuid[]))"
+)
+_ACTIVITIES = text("""
+    SELECT activity.* FROM unnest(CAST(:holders AS uuid[]), CAST(:ids AS uuid[])) AS k (holder, id)
+    JOIN activity ON activity.holder_id = k.holder AND activity.id = k.id
+""")
+_HOMES = text(
+    "SELECT holder_id, programme_code, division_code FROM participant"
+    " WHERE holder_id = ANY(CAST(:ids AS uuid[]))"
+)
+# Writes nothing new: it makes the missing rows, locks all, and tells what they already hold.
+_LOCK_TALLIES = text("""
+    INSERT INTO tally AS held (holder_id, behaviour_code, day)
+    SELECT * FROM unnest(CAST(:holders AS uuid[]), CAST(:behaviours AS text[]),
+        CAST(:days AS date[])) AS t (holder, behaviour, day) ORDER BY 1, 2, 3
+    ON CONFLICT (holder_id, behaviour_code, day) DO UPDATE SET points = held.points
+    RETURNING holder_id, behaviour_code, day, points
+""")
+_ADD_TO_TALLIES = text("""
+    UPDATE tally SET activities = tally.activities + added.activities,
+        saved_mg_co2e = tally.saved_mg_co2e + added.mg, points = tally.points + added.points
+    FROM unnest(CAST(:holders AS uuid[]), CAST(:behaviours AS text[]), CAST(:days AS date[]),
+        CAST(:activities AS bigint[]), CAST(:mg AS bigint[]), CAST(:points AS bigint[]))
+        AS added (holder_id, behaviour_code, day, activities, mg, points)
+    WHERE tally.holder_id = added.holder_id AND tally.behaviour_code = added.behaviour_code
+        AND tally.day = added.day
+""")
+
+
+def record(session: Session, batch: Batch) -> list[Answer]:
+    """Decide, quantify and post up to EVENTS_MAX events; one answer an event, in their order.
+
+    Args:
+        session: the caller's open transaction; the caller commits.
+        batch: ``received_at`` is a zone-aware instant; it dates ids and judges "in future".
+
+    Returns:
+        An answer for each event. An event sent before (same scene, same ``event_id``) gets its
+        first answer with ``written=False``; with other content it is refused as
+        ``event_id_reused`` and nothing is kept of it. Everything else is kept, refusals too.
+
+    A retry writes nothing. Raises no refusal of its own; a fault rolls the whole batch back.
+    """
+    assert len(batch.events) <= EVENTS_MAX, "the door splits what is longer"
+    if not batch.events:
+        return []
+    policies = load_policies(session, {event.scene for event in batch.events})
+    homes = _homes(session, {event.holder_id for event in batch.events})
+    ids = uuid7s(len(batch.events), batch.received_at)
+    items = [
+        Item(event, activity_id, policies.get(event.scene))
+        for event, activity_id in zip(batch.events, ids, strict=True)
+    ]
+    keys = [event.key() for event in batch.events]
+    fresh = _receive(session, items, keys)
+    for item in fresh.values():
+        decide(item, homes.get(item.event.holder_id), batch.received_at)
+    _claim(session, fresh.values())
+    _grant(session, fresh.values())
+    posting_id = _post(session, fresh, batch)
+    _keep(session, fresh.values(), posting_id)
+    earlier = _earlier(session, set(keys) - fresh.keys())
+    return [
+        _answer(item, fresh.get(key), earlier.get(key))
+        for item, key in zip(items, keys, strict=True)
+    ]
+
+
+def _homes(session: Session, holder_ids: set[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Programme and town of the residents among the holders."""
+    rows = session.execute(_HOMES, {"ids": list(holder_ids)})
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _receive(session: Session, items: Sequence[Item], keys: Sequence[UUID]) -> dict[UUID, Item]:
+    """The items whose retry key was not known: of two with one key in a batch, the first."""
+    first: dict[UUID, Item] = {}
+    for key, item in zip(keys, items, strict=True):
+        first.setdefault(key, item)
+    written = session.execute(
+        _RECEIVE,
+        {
+            "keys": list(first),
+            "contents": [item.event.content() for item in first.values()],
+            "holders": [item.event.holder_id for item in first.values()],
+            "activities": [item.activity_id for item in first.values()],
+        },
+    ).scalars()
+    new = set(written)
+    return {key: item for key, item in first.items() if key in new}
+
+
+def _claim(session: Session, items: Iterable[Item]) -> None:
+    """Claim each act; an item whose act is taken is refused and names who has it."""
+    claimants: dict[UUID, Item] = {}
+    losers: list[Item] = []
+    for item in items:
+        if (
+            item.fingerprint is not None
+            and claimants.setdefault(item.fingerprint, item) is not item
+        ):
+            losers.append(item)
+    written = session.execute(
+        _CLAIM,
+        {
+            "prints": list(claimants),
+            "holders": [item.event.holder_id for item in claimants.values()],
+            "activities": [item.activity_id for item in claimants.values()],
+        },
+    ).scalars()
+    lost = claimants.keys() - set(written)
+    losers += [claimants[fingerprint] for fingerprint in lost]
+    prints = [item.fingerprint for item in losers]
+    owners: dict[UUID, UUID] = dict(session.execute(_CLAIMANTS, {"prints": prints}).tuples().all())
+    for item in losers:
+        assert item.fingerprint is not None
+        item.refuse("already_claimed")
+        item.duplicate_of = owners[item.fingerprint]
+
+
+TallyKey = tuple[UUID, str, date]
+
+
+def _grant(session: Session, items: Iterable[Item]) -> None:
+    """Points by the tariff, trimmed by the day's cap, which is locked until the commit."""
+    granted = [item for item in items if item.verified]
+    capped = [item for item in granted if item.today and item.today.daily_cap_points is not None]
+    tallies = _lock_tallies(session, {_tally_key(item) for item in capped})
+    before = dict(tallies)
+    added: dict[TallyKey, tuple[int, int]] = {}
+    for item in granted:
+        assert item.today is not None
+        assert item.today.tariff is not None
+        points = points_for(item.saved_mg_co2e, item.today.tariff.mg_co2e_per_point)
+        cap = item.today.daily_cap_points
+        if cap is None:
+            item.points = points
+            continue
+        key = _tally_key(item)
+        item.points, item.trimmed_points = trim(points, already=tallies[key], cap=cap)
+        tallies[key] += item.points
+        count, mg = added.get(key, (0, 0))
+        added[key] = count + 1, mg + item.saved_mg_co2e
+        if item.trimmed_points:
+            item.code = "daily_cap"
+    if added:
+        points_added = [tallies[key] - before[key] for key in added]
+        session.execute(
+            _ADD_TO_TALLIES,
+            {
+                **_tally_columns(added),
+                "activities": [count for count, _ in added.values()],
+                "mg": [mg for _, mg in added.values()],
+                "points": points_added,
+            },
+        )
+
+
+def _tally_key(item: Item) -> TallyKey:
+    assert item.policy is not None
+    assert item.day is not None
+    return item.event.holder_id, item.policy.behaviour_code, item.day
+
+
+def _tally_columns(keys: Iterable[TallyKey]) -> dict[str, list[object]]:
+    holders, behaviours, days = zip(*keys, strict=True)
+    return {"holders": list(holders), "behaviours": list(behaviours), "days": list(days)}
+
+
+def _lock_tallies(session: Session, keys: set[TallyKey]) -> dict[TallyKey, int]:
+    """Points granted so far by each of the tallies, which stay locked."""
+    if not keys:
+        return {}
+    rows = session.execute(_LOCK_TALLIES, _tally_columns(keys))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+def _post(session: Session, fresh: Mapping[UUID, Item], batch: Batch) -> UUID | None:
+    """Post what was granted, all in one posting named by the events behind it."""
+    granted = {key: item for key, item in fresh.items() if item.verified}
+    transfers = [transfer for item in granted.values() for transfer in _transfers(item)]
+    if not transfers:
+        return None
+    cause = hashlib.sha256(b"".join(key.bytes for key in granted)).hexdigest()
+    posting = NewPosting(uuid5(_NAMESPACE, cause), "intake", batch.actor, transfers)
+    return post(session, posting, now=batch.received_at).id
+
+
+def _transfers(item: Item) -> Iterator[NewTransfer]:
+    assert item.policy is not None
+    event = item.event
+    for unit, amount in (("mg_co2e", item.saved_mg_co2e), ("point", item.points)):
+        if amount:
+            yield NewTransfer(
+                event.holder_id,
+                AccountKey(item.policy.programme_holder_id, unit, ISSUED),
+                AccountKey(event.holder_id, unit, PERSONAL),
+                amount,
+                "earn",
+                item.activity_id,
+                event.started_at,
+            )
+
+
+_COLUMNS = (
+    *("holder_id", "id", "event_id", "scene_code", "behaviour_code", "division_code", "day"),
+    *("started_at", "ended_at", "quantity", "decision", "code", "saved_mg_co2e", "points"),
+    *("trimmed_points", "method_code", "method_version", "duplicate_of", "posting_id"),
+)
+
+
+def _keep(session: Session, items: Iterable[Item], posting_id: UUID | None) -> None:
+    """Write every activity, granted or not."""
+    lines = [_line(item, posting_id) for item in items]
+    if lines:
+        copy_lines(session, "activity", _COLUMNS, lines)
+
+
+def _line(item: Item, posting_id: UUID | None) -> str:
+    event, verified = item.event, item.verified
+    method = item.today.method if item.today and verified else None
+    return (
+        f"{event.holder_id.hex}\t{item.activity_id.hex}\t{escaped(event.event_id)}"
+        f"\t{escaped(event.scene)}\t{item.policy.behaviour_code if item.policy else NULL}"
+        f"\t{item.division_code or NULL}\t{item.day or NULL}\t{event.started_at.isoformat()}"
+        f"\t{event.ended_at.isoformat()}\t{event.quantity}"
+        f"\t{'verified' if verified else 'rejected'}\t{item.code}\t{item.saved_mg_co2e}"
+        f"\t{item.points}\t{item.trimmed_points}\t{method.code if method else NULL}"
+        f"\t{method.version if method else NULL}"
+        f"\t{item.duplicate_of.hex if item.duplicate_of else NULL}"
+        f"\t{posting_id.hex if posting_id and verified else NULL}"
+    )
+
+
+def _earlier(session: Session, keys: set[UUID]) -> dict[UUID, tuple[UUID, Activity]]:
+    """Content hash and activity of the events that were received before."""
+    if not keys:
+        return {}
+    received = session.execute(_RECEIVED, {"keys": list(keys)}).tuples().all()
+    query = select(Activity).from_statement(_ACTIVITIES)
+    found = session.scalars(
+        query, {"holders": [row[2] for row in received], "ids": [row[3] for row in received]}
+    )
+    activities = {activity.id: activity for activity in found}
+    return {key: (content, activities[id_]) for key, content, _, id_ in received}
+
+
+def _answer(item: Item, fresh: Item | None, earlier: tuple[UUID, Activity] | None) -> Answer:
+    """The item's own answer, or that of the event that came before it under the same key."""
+    event_id = item.event.event_id
+    if fresh is item:
+        decision = "verified" if item.verified else "rejected"
+        return Answer(
+            event_id, item.activity_id, decision, item.code, item.saved_mg_co2e,
+            item.points, item.trimmed_points, True, item.duplicate_of,
+        )  # fmt: skip
+    if fresh is not None:  # The same id twice in this batch.
+        same = fresh.event.content() == item.event.content()
+        first = _answer(fresh, fresh, None)
+        activity_id = fresh.activity_id
+    else:
+        assert earlier is not None
+        content, activity = earlier
+        same, activity_id = content == item.event.content(), activity.id
+        first = Answer(
+            event_id, activity.id, activity.decision, activity.code, activity.saved_mg_co2e,
+            activity.points, activity.trimmed_points, False, activity.duplicate_of,
+        )  # fmt: skip
+    if same:
+        return first._replace(written=False)
+    return Answer(event_id, activity_id, "rejected", "event_id_reused", written=False)

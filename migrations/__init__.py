@@ -1,0 +1,1 @@
+"""Alembic migrations: numbered, in one line, each safe beside the release before it."""

@@ -1,0 +1,1 @@
+"""What points buy: merchants, offers, redemptions and vouchers."""

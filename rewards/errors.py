@@ -1,0 +1,70 @@
+"""Refusals of redemptions and vouchers, with their facts."""
+
+from datetime import datetime
+from uuid import UUID
+
+from ledgers.errors import DomainError
+
+
+class UnknownOffer(DomainError):
+    """There is no such offer."""
+
+    def __init__(self, offer_id: UUID) -> None:
+        super().__init__("there is no such offer")
+        self.offer_id = offer_id
+
+
+class OfferNotOnSale(DomainError):
+    """Not yet, or no longer, on sale."""
+
+    def __init__(self, *, on_sale_from: datetime, on_sale_to: datetime) -> None:
+        super().__init__("the offer is not on sale now")
+        self.on_sale_from = on_sale_from.isoformat()
+        self.on_sale_to = on_sale_to.isoformat()
+
+
+class SoldOut(DomainError):
+    """No unit is left."""
+
+    def __init__(self, offer_id: UUID) -> None:
+        super().__init__("the offer is sold out")
+        self.offer_id = offer_id
+
+
+class RedemptionReused(DomainError):
+    """The id already stands for another redemption."""
+
+    def __init__(self, redemption_id: UUID) -> None:
+        super().__init__("this id already stands for another redemption")
+        self.redemption_id = redemption_id
+
+
+class UnknownRedemption(DomainError):
+    """This resident has no such redemption."""
+
+    def __init__(self, redemption_id: UUID) -> None:
+        super().__init__("there is no such redemption")
+        self.redemption_id = redemption_id
+
+
+class UnknownVoucher(DomainError):
+    """No voucher of this merchant has this code."""
+
+    def __init__(self) -> None:
+        super().__init__("no voucher of this merchant has this code")
+
+
+class VoucherConsumed(DomainError):
+    """The voucher was used before."""
+
+    def __init__(self, consumed_at: datetime) -> None:
+        super().__init__("the voucher was used before")
+        self.consumed_at = consumed_at.isoformat()
+
+
+class ConsumptionReused(DomainError):
+    """The id already stands for the use of another voucher."""
+
+    def __init__(self, consumption_id: UUID) -> None:
+        super().__init__("this id already stands for the use of another voucher")
+        self.consumption_id = consumption_id

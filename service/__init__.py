@@ -1,0 +1,1 @@
+"""Everything that meets the outside: API, pages, command line, identity, reports, servers."""

@@ -1,0 +1,63 @@
+"""The REST API: one blueprint a resource, its schemas beside it."""
+
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+from marshmallow import Schema, fields
+
+from service.api import accounts, activities, consumptions, districts, offers, redemptions
+from service.settings import Settings
+
+_ABOUT = """碳普惠后端：每一次低碳行为核证、量化、入账，账可自查。
+
+Units are in the names: `saved_mg_co2e` (milligrams of CO2e), `points`, `fen`. Writes are `PUT` to
+an id the client makes; sending again is safe. Errors are RFC 9457 problem documents. Texts come in
+zh-CN and en by `Accept-Language`."""
+
+
+class ProblemResponse(Schema):
+    """A problem document (RFC 9457); a type's further members are on its page."""
+
+    type = fields.URL(metadata={"description": "has a page that explains it"})
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    instance = fields.String()
+    errors = fields.List(fields.Dict(), metadata={"description": "of a body that does not fit"})
+
+
+class _Api(Api):
+    ERROR_SCHEMA = ProblemResponse
+
+    def _register_error_handlers(self) -> None:
+        """``service.problems`` answers errors, in another shape than the base class."""
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Mount every resource under /v1."""
+    app.config.update(API_TITLE="碳惠 Tanhui API", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
+    api = _Api(
+        app,
+        spec_kwargs={
+            "info": {"description": _ABOUT, "license": {"name": "Apache-2.0"}},
+            "servers": [{"url": settings.public_url}],
+            "security": [{"bearer": []}],
+        },
+    )
+    api.spec.components.security_scheme(
+        "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    )
+    for module in (accounts, activities, consumptions, districts, offers, redemptions):
+        api.register_blueprint(module.bp)
+    app.extensions["tanhui-openapi"] = api
+
+
+def openapi(app: Flask) -> dict[str, Any]:
+    """The OpenAPI 3.1 document; problems carry their own content type."""
+    document: dict[str, Any] = app.extensions["tanhui-openapi"].spec.to_dict()
+    for response in document["components"]["responses"].values():
+        content = response.get("content", {})
+        if "application/json" in content:
+            content["application/problem+json"] = content.pop("application/json")
+    return document

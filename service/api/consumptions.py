@@ -1,0 +1,50 @@
+"""The merchant takes a voucher."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask.views import MethodView
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields, validate
+
+from rewards.vouchers import consume
+from service.auth import caller_merchant_id, requires
+from service.language import Text, chosen
+from service.services import services
+
+bp = Blueprint(
+    "consumptions", __name__, url_prefix="/v1/consumptions", description="核销 · Vouchers taken"
+)
+
+
+class ConsumptionRequest(Schema):
+    code = fields.String(
+        required=True,
+        validate=validate.Length(1, 40),
+        metadata={"description": "as typed: case, spaces and dashes do not matter"},
+    )
+
+
+class ConsumptionResponse(Schema):
+    id = fields.UUID()
+    offer_id = fields.UUID()
+    title = fields.Function(
+        lambda taken: chosen(Text(taken.title_zh, taken.title_en)), metadata={"type": "string"}
+    )
+    consumed_at = fields.AwareDateTime(format="iso")
+
+
+@bp.route("/<uuid:consumption_id>")
+class Consumption(MethodView):
+    @requires("merchant")
+    @bp.arguments(ConsumptionRequest)
+    @bp.response(201, ConsumptionResponse)
+    def put(self, body: dict[str, Any], consumption_id: UUID) -> Any:
+        """Take a voucher, once. The till makes the id, so sending it twice is the same request."""
+        merchant_id, now = caller_merchant_id(), datetime.now(UTC)
+        return services().database.transact(
+            lambda session: consume(
+                session, consumption_id, merchant_id=merchant_id, now=now, **body
+            )
+        )

@@ -1,0 +1,71 @@
+"""A district's month."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask.views import MethodView
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+
+from service.auth import caller, requires
+from service.districts.reporting import report
+from service.problems import WrongRole
+from service.services import services
+
+bp = Blueprint(
+    "districts", __name__, url_prefix="/v1/districts", description="区县 · District reports"
+)
+
+
+class ReportQuery(Schema):
+    month = fields.Date(required=True, format="%Y-%m", metadata={"example": "2016-04"})
+
+
+class FiguresResponse(Schema):
+    activities = fields.Integer()
+    residents = fields.Integer()
+    saved_mg_co2e = fields.Integer()
+    earned_points = fields.Integer()
+
+
+class RowResponse(Schema):
+    town_code = fields.String(allow_none=True, metadata={"description": "null in a total"})
+    town_name = fields.String()
+    behaviour_code = fields.String(allow_none=True, metadata={"description": "null in a total"})
+    behaviour_name_zh = fields.String()
+    behaviour_name_en = fields.String()
+    figures = fields.Nested(
+        FiguresResponse, allow_none=True, metadata={"description": "null where withheld"}
+    )
+
+
+class SpentResponse(Schema):
+    town_code = fields.String(allow_none=True)
+    town_name = fields.String()
+    spent_points = fields.Integer(allow_none=True, metadata={"description": "null where withheld"})
+
+
+class ReportResponse(Schema):
+    division_code = fields.String()
+    division_name = fields.String()
+    month = fields.String()
+    as_of = fields.AwareDateTime(format="iso")
+    rows = fields.List(fields.Nested(RowResponse))
+    spent = fields.List(fields.Nested(SpentResponse))
+
+
+@bp.route("/<string:division_code>/report")
+class DistrictReport(MethodView):
+    @requires("district_officer", "operator", "auditor")
+    @bp.arguments(ReportQuery, location="query")
+    @bp.response(200, ReportResponse)
+    def get(self, query: dict[str, Any], division_code: str) -> Any:
+        """Activities by town and behaviour; cells that could show a resident are withheld."""
+        who, now = caller(), datetime.now(UTC)
+        if who.role == "district_officer" and not (
+            who.scope and division_code.startswith(who.scope)
+        ):
+            raise WrongRole
+        return services().database.transact(
+            lambda session: report(session, division_code, query["month"], now=now)
+        )

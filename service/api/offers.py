@@ -1,0 +1,44 @@
+"""What can be redeemed now."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask.views import MethodView
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+
+from rewards.offers import on_sale
+from service.auth import requires
+from service.language import Text, chosen
+from service.services import services
+
+bp = Blueprint("offers", __name__, url_prefix="/v1/offers", description="商品 · Offers")
+
+
+class OfferResponse(Schema):
+    id = fields.UUID(attribute="offer.id")
+    title = fields.Function(
+        lambda row: chosen(Text(row.offer.title_zh, row.offer.title_en)),
+        metadata={"type": "string"},
+    )
+    merchant = fields.Function(
+        lambda row: chosen(Text(row.merchant.name_zh, row.merchant.name_en)),
+        metadata={"type": "string"},
+    )
+    price_points = fields.Integer(attribute="offer.price_points")
+    stock_units = fields.Integer()
+    on_sale_to = fields.AwareDateTime(format="iso", attribute="offer.on_sale_to")
+
+
+class OffersResponse(Schema):
+    offers = fields.List(fields.Nested(OfferResponse))
+
+
+@bp.route("")
+class Offers(MethodView):
+    @requires("resident")
+    @bp.response(200, OffersResponse)
+    def get(self) -> dict[str, Any]:
+        """What points buy now, cheapest first."""
+        now = datetime.now(UTC)
+        return {"offers": services().database.transact(lambda s: on_sale(s, now=now))}

@@ -1,0 +1,63 @@
+"""Redemptions: the resident's points for an offer."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask.views import MethodView
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+
+from rewards.redemption import get_redemption, redeem
+from service.auth import caller_holder_id, requires
+from service.services import services
+
+bp = Blueprint(
+    "redemptions", __name__, url_prefix="/v1/redemptions", description="兑换 · Redemptions"
+)
+
+
+class RedemptionRequest(Schema):
+    offer_id = fields.UUID(required=True)
+
+
+class RedemptionResponse(Schema):
+    id = fields.UUID()
+    offer_id = fields.UUID()
+    spent_points = fields.Integer(metadata={"description": "whole points"})
+    redeemed_at = fields.AwareDateTime(format="iso")
+
+
+class NewRedemptionResponse(RedemptionResponse):
+    voucher_code = fields.String(
+        metadata={"description": "shown in this answer only, and again to a retry of it"}
+    )
+
+
+@bp.route("/<uuid:redemption_id>")
+class Redemption(MethodView):
+    @requires("resident")
+    @bp.arguments(RedemptionRequest)
+    @bp.response(201, NewRedemptionResponse)
+    def put(self, body: dict[str, Any], redemption_id: UUID) -> Any:
+        """Redeem one offer. The client makes the id, so sending it twice is the same request."""
+        holder_id, now = caller_holder_id(), datetime.now(UTC)
+        return services().database.transact(
+            lambda session: redeem(
+                session,
+                redemption_id,
+                holder_id=holder_id,
+                code_key=services().voucher_key,
+                now=now,
+                **body,
+            )
+        )
+
+    @requires("resident")
+    @bp.response(200, RedemptionResponse)
+    def get(self, redemption_id: UUID) -> Any:
+        """One of my redemptions; without the voucher's code."""
+        holder_id = caller_holder_id()
+        return services().database.transact(
+            lambda session: get_redemption(session, redemption_id, holder_id=holder_id)
+        )

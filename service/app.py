@@ -1,0 +1,24 @@
+"""create_app(): puts the parts together, decides nothing."""
+
+from flask import Flask
+
+from service import api, health, problems, web
+from service.auth import public
+from service.services import Services
+from service.settings import Settings
+
+BODY_MAX_BYTES = 5 * 1024 * 1024
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application; contacts no server until the first request."""
+    app = Flask("service", root_path=str(web.ROOT))
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.extensions["tanhui"] = Services.connect(settings)
+    app.view_functions["static"] = public(app.view_functions["static"])
+    problems.register(app)
+    api.register(app, settings)
+    app.register_blueprint(health.bp)
+    app.register_blueprint(web.bp)
+    app.after_request(web.secure)
+    return app

@@ -1,0 +1,153 @@
+"""The demo: a fresh programme from the bundled real data, end to end, safe to repeat.
+
+The data sets name no residents of China: 33 wearers of trackers and 200 rentals, each rental a
+rider of its own, are openly settled in the towns of two real districts.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from activities.catalogue.loading import load
+from activities.models import Division, Programme
+from activities.participants import enrol
+from rewards.models import Offer
+from rewards.offers import add_merchant, publish
+from rewards.redemption import Redeemed, redeem
+from service.districts.reporting import Report, report
+from service.feeds.importing import Summary, import_file
+from service.identity.subjects import add_subjects, find_holders
+from service.services import Services
+
+DEMO_PROGRAMME = "demo-2016"
+DATA = Path(__file__).resolve().parent / "data"
+DISTRICTS = {"310118": 2, "510105": 1}  # 青浦区, 青羊区: of three residents two live in the first.
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A bundled file, its scene, and the column by which its sender knows the resident."""
+
+    scene: str
+    partner: str
+    file: Path
+    subject_column: str
+
+
+FEEDS = (
+    Feed("demo.walking", "fitbit-sample", DATA / "steps-2016.csv", "Id"),
+    Feed("demo.bike", "tfl-sample", DATA / "bike-rentals-2016.csv", "Rental.Id"),
+)
+REPORTS = (("310118", date(2016, 1, 1)), ("310118", date(2016, 4, 1)))
+RESIDENT = "1503960366"  # The first wearer in the file, whose page the demo shows.
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/demo")
+MERCHANT_ID = uuid5(_NAMESPACE, "merchant")
+OFFER_ID = uuid5(_NAMESPACE, "offer")
+REDEMPTION_ID = uuid5(_NAMESPACE, "redemption")
+OFFER_POINTS = 500
+STOCK_UNITS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo did, or found done."""
+
+    holder_id: UUID
+    imports: dict[str, Summary]
+    redeemed: Redeemed
+    reports: list[Report]
+
+
+def run_demo(services: Services) -> Demo:
+    """Load, enrol, import, redeem, report; a second run changes no balance."""
+    now = datetime.now(UTC)
+    transact = services.database.transact
+    transact(lambda session: load(session, now=now))
+    transact(lambda session: _settle(session, now))
+    imports = {feed.scene: import_file(services.database, feed.file, feed.scene) for feed in FEEDS}
+    transact(_open_shop)
+    holder_id = transact(demo_resident)
+    assert holder_id is not None
+    redeemed = transact(
+        lambda session: redeem(
+            session,
+            REDEMPTION_ID,
+            holder_id=holder_id,
+            offer_id=OFFER_ID,
+            code_key=services.voucher_key,
+            now=now,
+        )
+    )
+    reports = transact(lambda session: [report(session, *which, now=now) for which in REPORTS])
+    return Demo(holder_id, imports, redeemed, reports)
+
+
+def demo_resident(session: Session) -> UUID | None:
+    """The holder whose activities the first page shows; None where no demo was run."""
+    return find_holders(session, FEEDS[0].partner, [RESIDENT]).get(RESIDENT)
+
+
+def _settle(session: Session, now: datetime) -> None:
+    """Enrol every subject of the bundled files in a town."""
+    towns = {code: _towns(session, code) for code in DISTRICTS}
+    for feed in FEEDS:
+        subjects = _subjects(feed)
+        holders = add_subjects(session, feed.partner, {subject: uuid4() for subject in subjects})
+        homes = _homes(len(subjects), towns)
+        enrol(
+            session,
+            DEMO_PROGRAMME,
+            {holders[subject]: home for subject, home in zip(subjects, homes, strict=True)},
+            now=now,
+        )
+
+
+def _subjects(feed: Feed) -> list[str]:
+    with feed.file.open(encoding="utf-8", newline="") as file:
+        return sorted({row[feed.subject_column] for row in csv.DictReader(file)})
+
+
+def _towns(session: Session, district: str) -> list[str]:
+    query = select(Division.code).where(Division.parent_code == district).order_by(Division.code)
+    return list(session.scalars(query))
+
+
+def _homes(count: int, towns: dict[str, list[str]]) -> Iterator[str]:
+    """A town for each of ``count`` residents: each goes where the share is least filled.
+
+    Shares fall with a town's place in its district, so that some cells of the report are large
+    enough to be published and others are not, as in life.
+    """
+    shares = {
+        town: DISTRICTS[district] / (place + 1) ** 1.5
+        for district, codes in towns.items()
+        for place, town in enumerate(codes)
+    }
+    filled = dict.fromkeys(shares, 0)
+    for _ in range(count):
+        town = min(shares, key=lambda code: ((filled[code] + 1) / shares[code], code))
+        filled[town] += 1
+        yield town
+
+
+def _open_shop(session: Session) -> None:
+    programme = session.get_one(Programme, DEMO_PROGRAMME)
+    add_merchant(session, MERCHANT_ID, name_zh="示范便利店", name_en="Demo corner shop")
+    offer = Offer(
+        id=OFFER_ID,
+        merchant_id=MERCHANT_ID,
+        programme_holder_id=programme.holder_id,
+        title_zh="可重复使用的购物袋",
+        title_en="Reusable shopping bag",
+        price_points=OFFER_POINTS,
+        on_sale_from=datetime(2016, 1, 1, tzinfo=UTC),
+        on_sale_to=datetime(2036, 1, 1, tzinfo=UTC),
+    )
+    publish(session, offer, stock_units=STOCK_UNITS)

@@ -1,0 +1,1 @@
+"""District reporting: aggregates in which no resident can be seen."""

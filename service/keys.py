@@ -1,0 +1,59 @@
+"""Key files: made on first start, readable by their owner only."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class KeyFileError(Exception):
+    """A key file that cannot be used, in one line."""
+
+
+def token_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key that signs tokens; made when the file is missing (PKCS 8, PEM)."""
+    made = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    try:
+        key = serialization.load_pem_private_key(_read_or_make(path, made), password=None)
+    except ValueError as error:
+        raise KeyFileError(f"{path} holds no private key in PEM form") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileError(f"{path} holds a key of another kind; Ed25519 is needed")
+    return key
+
+
+def voucher_key(path: Path) -> bytes:
+    """The 32 secret bytes behind voucher codes; made when the file is missing (hex)."""
+    try:
+        key = bytes.fromhex(_read_or_make(path, secrets.token_hex(32).encode()).decode())
+    except ValueError as error:
+        raise KeyFileError(f"{path} does not hold hexadecimal digits") from error
+    if len(key) < 32:
+        raise KeyFileError(f"{path} holds {len(key)} bytes; at least 32 are needed")
+    return key
+
+
+def _read_or_make(path: Path, content: bytes) -> bytes:
+    """Of two programs starting at once one makes the file, whole, and both read it."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    if path.stat().st_mode & 0o077:
+        raise KeyFileError(f"{path} can be read by others; run: chmod 600 {path}")
+    return path.read_bytes()

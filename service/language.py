@@ -1,0 +1,28 @@
+"""zh-CN first, en by ``Accept-Language``."""
+
+from typing import NamedTuple
+
+from flask import has_request_context, request
+
+
+class Text(NamedTuple):
+    """A text for people, in both languages."""
+
+    zh: str
+    en: str
+
+
+def language() -> str:
+    """What the caller reads: "zh-CN" (the default) or "en". A page's ``?lang=`` comes first."""
+    if not has_request_context():
+        return "zh-CN"
+    asked = request.args.get("lang", "")
+    if asked in ("zh-CN", "en"):
+        return asked
+    best = request.accept_languages.best_match(["zh-CN", "zh", "en"], default="zh-CN")
+    return "en" if best == "en" else "zh-CN"
+
+
+def chosen(text: Text) -> str:
+    """The text in the caller's language."""
+    return text.en if language() == "en" else text.zh

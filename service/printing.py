@@ -1,0 +1,225 @@
+"""What commands print: tables for people, JSON and CSV for programs."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from unicodedata import east_asian_width
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from activities.explanations import SENTENCES
+from activities.models import Factor, Method, Scene
+from service.demo import Demo
+from service.districts.reporting import Report
+from service.feeds.importing import Summary
+
+WITHHELD = "*"
+
+
+def grams(mg: int) -> str:
+    """Milligrams as grams, all digits kept: 1234567 → 1,234.567."""
+    return f"{mg // 1000:,}.{mg % 1000:03}"
+
+
+def kilograms(mg: int) -> str:
+    """Milligrams as kilograms, all digits kept."""
+    return f"{mg // 1_000_000:,}.{mg % 1_000_000:06}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns in line, numbers to the right; a Chinese character takes two places."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(_width(row[n]) for row in cells) for n in range(len(header))]
+    numeric = [
+        all(
+            row[n].replace(",", "").replace(".", "").isdigit() for row in cells[1:] if row[n] != "*"
+        )
+        for n in range(len(header))
+    ]
+    return "\n".join(
+        "  ".join(
+            _pad(cell, width, right=right)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+
+
+def _width(cell: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in cell)
+
+
+def _pad(cell: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if right else cell + space
+
+
+def summary_text(summary: Summary) -> str:
+    """What a file came to, and the rows that could not be read."""
+    lines = [
+        f"{summary.rows:,} rows: {summary.verified:,} verified, "
+        f"{summary.by_code['daily_cap']:,} of them over the day's cap; "
+        f"{summary.already_known:,} already known",
+        f"  {grams(summary.saved_mg_co2e)} g CO2e saved; {summary.points:,} points,"
+        f" {summary.trimmed_points:,} withheld by caps",
+    ]
+    lines += [
+        f"  refused {count:,}: {code} · {SENTENCES[code][0]}".split(" {", 1)[0]
+        for code, count in sorted(summary.by_code.items())
+        if code not in ("verified", "daily_cap")
+    ]
+    if summary.unreadable:
+        lines.append(f"  not imported: {summary.unreadable:,} rows that could not be read")
+        lines += [f"    line {line}: {why}" for line, why in summary.problems]
+    return "\n".join(lines)
+
+
+def summary_json(summary: Summary) -> str:
+    """The same as JSON."""
+    return msgspec.json.encode(_summary(summary)).decode()
+
+
+def _summary(summary: Summary) -> dict[str, object]:
+    return {
+        "rows": summary.rows,
+        "verified": summary.verified,
+        "trimmed": summary.by_code["daily_cap"],
+        "already_known": summary.already_known,
+        "by_code": dict(sorted(summary.by_code.items())),
+        "saved_mg_co2e": summary.saved_mg_co2e,
+        "points": summary.points,
+        "trimmed_points": summary.trimmed_points,
+        "unreadable": summary.unreadable,
+        "problems": [{"line": line, "why": why} for line, why in summary.problems],
+    }
+
+
+def report_rows(report: Report) -> list[dict[str, object]]:
+    """The report's lines as they are exported: a withheld cell is empty."""
+    return [
+        {
+            "town_code": row.town_code or "",
+            "town_name": row.town_name,
+            "behaviour_code": row.behaviour_code or "",
+            "behaviour_name": row.behaviour_name_zh,
+            "activities": row.figures.activities if row.figures else "",
+            "residents": row.figures.residents if row.figures else "",
+            "saved_mg_co2e": row.figures.saved_mg_co2e if row.figures else "",
+            "earned_points": row.figures.earned_points if row.figures else "",
+        }
+        for row in report.rows
+    ]
+
+
+def report_text(report: Report) -> str:
+    """The report as a table; ``*`` is a withheld cell."""
+    title = f"{report.division_name} ({report.division_code}) {report.month}"
+    if not report.rows:
+        return f"{title}: 本月无活动 · no activities in this month"
+    rows = [
+        (
+            row.town_name,
+            row.behaviour_name_zh,
+            *(
+                (f.activities, f.residents, kilograms(f.saved_mg_co2e), f"{f.earned_points:,}")
+                if (f := row.figures)
+                else (WITHHELD,) * 4
+            ),
+        )
+        for row in report.rows
+    ]
+    header = ("街镇", "行为", "次数", "参与居民", "减排 kg CO2e", "获得积分")
+    spent = [
+        (row.town_name, WITHHELD if row.spent_points is None else f"{row.spent_points:,}")
+        for row in report.spent
+    ] or [("合计", "0")]
+    note = f"{WITHHELD}: 少于 10 名居民，或会由此推出少于 10 名居民的数字 · withheld"
+    return "\n\n".join(
+        [f"{title}\n{table(header, rows)}", table(("街镇", "使用积分"), spent), note]
+    )
+
+
+def report_json(report: Report) -> str:
+    """The whole report as JSON."""
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
+
+
+def report_csv(report: Report) -> str:
+    """The lines as CSV, with a byte order mark for spreadsheets."""
+    rows = report_rows(report)
+    out = io.StringIO()
+    names = [
+        *("town_code", "town_name", "behaviour_code", "behaviour_name", "activities"),
+        *("residents", "saved_mg_co2e", "earned_points"),
+    ]
+    writer = csv.DictWriter(out, names, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return "\ufeff" + out.getvalue()
+
+
+REPORT_SHAPES: dict[str, Callable[[Report], str]] = {
+    "table": report_text,
+    "json": report_json,
+    "csv": report_csv,
+}
+
+
+def demo_text(demo: Demo) -> str:
+    """What came in, what was decided and why, what was earned."""
+    redeemed = demo.redeemed
+    parts = [f"{scene}\n{summary_text(summary)}" for scene, summary in demo.imports.items()]
+    parts.append(
+        f"redemption {redeemed.id}\n  {redeemed.spent_points} points for one voucher,"
+        f" code {redeemed.voucher_code}"
+    )
+    parts += [report_text(report) for report in demo.reports]
+    parts.append(
+        "go on:\n"
+        f"  tanhui token resident --subject {demo.holder_id}\n"
+        "  tanhui token district_officer --scope 310118\n"
+        "  tanhui report 310118 --month 2016-04\n"
+        "  tanhui audit"
+    )
+    return "\n\n".join(parts)
+
+
+def demo_json(demo: Demo) -> str:
+    """The same as JSON."""
+    redeemed = demo.redeemed
+    return msgspec.json.encode(
+        {
+            "resident": demo.holder_id,
+            "imports": {scene: _summary(summary) for scene, summary in demo.imports.items()},
+            "redemption": {"id": redeemed.id, "spent_points": redeemed.spent_points},
+            "reports": demo.reports,
+        }
+    ).decode()
+
+
+def catalogue_text(session: Session) -> str:
+    """Scenes with method, factor and source."""
+    query = (
+        select(Scene, Method, Factor)
+        .join(
+            Method,
+            (Method.programme_code == Scene.programme_code)
+            & (Method.behaviour_code == Scene.behaviour_code),
+        )
+        .join(Factor, Factor.code == Method.factor_code)
+        .order_by(Scene.code, Method.version)
+    )
+    rows = [
+        (
+            scene.code,
+            scene.name_zh,
+            f"{scene.approved_from} – {scene.approved_to}",
+            f"{method.code} v{method.version}",
+            f"{factor.code} {factor.published_value} {factor.published_unit}",
+            f"{factor.publisher}: {factor.document} ({factor.year})",
+        )
+        for scene, method, factor in session.execute(query).tuples()
+    ]
+    return table(("scene", "名称", "approved", "method", "factor", "source"), rows)

@@ -1,0 +1,49 @@
+"""The parts that a request or a command needs, put together once."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from service import keys
+from service.cache import Cache
+from service.db import Database
+from service.identity.tokens import Tokens
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What is connected to what."""
+
+    settings: Settings
+    database: Database
+    cache: Cache
+    tokens: Tokens
+    voucher_key: bytes
+
+    @classmethod
+    def connect(cls, settings: Settings) -> "Services":
+        """Nothing is contacted yet; key files are made when missing (KeyFileError if unusable)."""
+        assert settings.database_url
+        assert settings.redis_url
+        return cls(
+            settings=settings,
+            database=Database(settings.database_url),
+            cache=Cache(settings.redis_url),
+            tokens=tokens(settings),
+            voucher_key=keys.voucher_key(
+                settings.voucher_key_file or settings.var_dir / "keys" / "voucher.key"
+            ),
+        )
+
+
+def tokens(settings: Settings) -> Tokens:
+    """Tokens by the production key, or by the development key in ``var``."""
+    path = settings.token_key_file or settings.var_dir / "keys" / "development-token.pem"
+    return Tokens(keys.token_key(path), settings.token_issuer, settings.token_audience)
+
+
+def services() -> Services:
+    """The parts behind the current request."""
+    found: Services = current_app.extensions["tanhui"]
+    return found

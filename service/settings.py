@@ -1,0 +1,97 @@
+"""Settings: the only place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PREFIX = "TANHUI_"
+_DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
+_REDIS_SCHEMES = {"redis", "rediss", "unix"}
+
+
+class SettingsError(Exception):
+    """What is wrong with the environment, all of it in one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``None`` for a URL means: the server of the default set-up (``service.embedded``).
+
+    ``token_key_file`` set means production: development tokens are refused.
+    """
+
+    var_dir: Path
+    database_url: str | None
+    redis_url: str | None
+    token_key_file: Path | None
+    voucher_key_file: Path | None
+    token_issuer: str
+    token_audience: str
+    public_url: str
+    host: str
+    port: int
+    workers: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read ``TANHUI_*``; raises SettingsError naming everything that is wrong at once."""
+        return _Reader(os.environ if environ is None else environ).settings()
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.values = {
+            name: value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_") and value
+        }
+        self.problems: list[str] = []
+
+    def settings(self) -> Settings:
+        settings = Settings(
+            var_dir=Path(self.take("VAR_DIR", "var")).absolute(),
+            database_url=self.database_url(),
+            redis_url=self.url("REDIS_URL", _REDIS_SCHEMES),
+            token_key_file=self.file("TOKEN_KEY_FILE"),
+            voucher_key_file=self.file("VOUCHER_KEY_FILE"),
+            token_issuer=self.take("TOKEN_ISSUER", "tanhui"),
+            token_audience=self.take("TOKEN_AUDIENCE", "tanhui-api"),
+            public_url=self.take("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+            host=self.take("HOST", "127.0.0.1"),
+            port=self.whole("PORT", 8000, 1, 65_535),
+            workers=self.whole("WORKERS", 2, 1, 64),
+        )
+        self.problems += [f"{name} is not a setting" for name in sorted(self.values)]
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))
+        return settings
+
+    def take(self, name: str, default: str) -> str:
+        return self.values.pop(PREFIX + name, default)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.take(name, str(default))
+        if value.isascii() and value.isdigit() and low <= int(value) <= high:
+            return int(value)
+        self.problems.append(f"{PREFIX}{name} is {value!r}, not a number from {low} to {high}")
+        return default
+
+    def file(self, name: str) -> Path | None:
+        value = self.take(name, "")
+        if value and not Path(value).is_file():
+            self.problems.append(f"{PREFIX}{name} names {value!r}, which is no file")
+        return Path(value).absolute() if value else None
+
+    def url(self, name: str, schemes: set[str]) -> str | None:
+        value = self.take(name, "")
+        if value and urlsplit(value).scheme not in schemes:  # The value may hold a password.
+            self.problems.append(f"{PREFIX}{name} must begin with one of {sorted(schemes)}")
+        return value or None
+
+    def database_url(self) -> str | None:
+        value = self.url("DATABASE_URL", _DATABASE_SCHEMES)
+        if value is None:
+            return None
+        return "postgresql+psycopg://" + value.partition("://")[2]

@@ -1,0 +1,96 @@
+"""What the first page shows: the programmes' totals, and one demo resident's activities.
+
+The resident is shown only where the demo's own public data set is: nobody else's page is public.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from activities.explanations import why
+from activities.history import page
+from activities.models import Activity
+from ledgers.accounts import PERSONAL, of_holder
+from service.demo import DEMO_PROGRAMME, demo_resident
+from service.language import language
+from service.services import Services
+
+TOTALS_SECONDS = 10
+SHOWN = 40
+
+_TOTALS = text("""
+    SELECT (SELECT count(*) FROM activity WHERE decision = 'verified') AS verified,
+           (SELECT count(*) FROM activity WHERE decision = 'rejected') AS rejected,
+           (SELECT count(*) FROM participant) AS residents,
+           (SELECT coalesce(sum(amount), 0) FROM transfer
+             WHERE unit = 'mg_co2e' AND kind = 'earn')::bigint AS saved_mg_co2e,
+           (SELECT coalesce(sum(amount), 0) FROM transfer
+             WHERE unit = 'point' AND kind = 'earn')::bigint AS earned_points,
+           (SELECT coalesce(sum(amount), 0) FROM transfer
+             WHERE unit = 'point' AND kind = 'spend')::bigint AS spent_points
+""")
+
+
+def home_figures(services: Services, *, now: datetime) -> dict[str, Any]:
+    """Template values; the totals are at most TOTALS_SECONDS old."""
+    totals = services.cache.remembered(
+        "home-totals", TOTALS_SECONDS, lambda: services.database.transact(read_totals)
+    )
+    resident = services.database.transact(_resident)
+    return {"totals": totals, "resident": resident, "programme": DEMO_PROGRAMME, "now": now}
+
+
+def read_totals(session: Session) -> dict[str, int]:
+    """Sums over everything recorded, straight from activities and transfers."""
+    return {name: int(value) for name, value in session.execute(_TOTALS).mappings().one().items()}
+
+
+def _resident(session: Session) -> dict[str, Any] | None:
+    holder_id = demo_resident(session)
+    if holder_id is None:
+        return None
+    balances = {
+        account.unit: account.balance
+        for account in of_holder(session, holder_id)
+        if account.kind == PERSONAL
+    }
+    shown = page(session, holder_id, limit=SHOWN).activities
+    return {
+        "town": _town(session, holder_id),
+        "balances": balances,
+        "activities": _described(session, shown),
+    }
+
+
+def _town(session: Session, holder_id: UUID) -> str:
+    query = text("""
+        SELECT district.name_zh || town.name_zh FROM participant
+        JOIN division AS town ON town.code = participant.division_code
+        JOIN division AS district ON district.code = town.parent_code
+        WHERE participant.holder_id = :holder_id
+    """)
+    return str(session.scalar(query, {"holder_id": holder_id}))
+
+
+def _described(session: Session, shown: Sequence[Activity]) -> list[dict[str, Any]]:
+    """Rows of the page, the latest day first."""
+    name = "name_en" if language() == "en" else "name_zh"
+    rows = session.execute(text(f"SELECT code, {name} FROM behaviour"))
+    names = {row[0]: row[1] for row in rows}
+    return [
+        {
+            "day": activity.day,
+            "behaviour": names.get(activity.behaviour_code, activity.scene_code),
+            "quantity": activity.quantity,
+            "saved_mg_co2e": activity.saved_mg_co2e,
+            "points": activity.points,
+            "trimmed_points": activity.trimmed_points,
+            "decision": activity.decision,
+            "why": why(activity)[language()],
+        }
+        for activity in sorted(shown, key=lambda activity: activity.started_at, reverse=True)
+    ]

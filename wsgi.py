@@ -1,0 +1,6 @@
+"""The WSGI entry point: ``granian --interface wsgi wsgi:app``."""
+
+from service.app import create_app
+from service.settings import Settings
+
+app = create_app(Settings.from_env())
