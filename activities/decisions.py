@@ -15,13 +15,14 @@ class Item:
     """An event on its way through intake. ``code`` turns from "verified" at the first refusal."""
 
     event: Event
+    holder: str  # The holder's id in hexadecimal: it is written many times.
     activity_id: UUID
     policy: ScenePolicy | None = None
     day: date | None = None
     today: DayPolicy | None = None
     division_code: str | None = None
     code: str = "verified"
-    fingerprint: UUID | None = None
+    fingerprint: str | None = None
     duplicate_of: UUID | None = None
     saved_mg_co2e: int = 0
     points: int = 0
@@ -57,7 +58,7 @@ def decide(item: Item, home: tuple[str, str] | None, received_at: datetime) -> N
         return item.refuse(refusal)
     assert item.today.method is not None
     when = item.day if policy.claimed_by == "day" else event.started_at.timestamp()
-    item.fingerprint = act_fingerprint(policy.behaviour_code, event.holder_id, str(when))
+    item.fingerprint = act_fingerprint(policy.behaviour_code, item.holder, when)
     item.saved_mg_co2e = saved_mg(event.quantity, item.today.method.ug_co2e_per_unit)
     return None
 

@@ -33,11 +33,11 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     def duration_s(self) -> int:
         return int((self.ended_at - self.started_at).total_seconds())
 
-    def key(self) -> UUID:
+    def key(self) -> str:
         """What makes it the same message again: scene and the sender's id."""
         return _hashed(f"event\n{self.scene}\n{self.event_id}")
 
-    def content(self) -> UUID:
+    def content(self) -> str:
         """What makes it the same content: everything else in it."""
         return _hashed(
             f"{self.holder_id.hex}\n{self.started_at.timestamp()}\n"
@@ -73,11 +73,11 @@ class Answer(NamedTuple):
     duplicate_of: UUID | None = None
 
 
-def act_fingerprint(behaviour_code: str, holder_id: UUID, when: str) -> UUID:
+def act_fingerprint(behaviour_code: str, holder: str, when: object) -> str:
     """What makes two reports the same act; ``when`` is its start or its day."""
-    return _hashed(f"act\n{behaviour_code}\n{holder_id.hex}\n{when}")
+    return _hashed(f"act\n{behaviour_code}\n{holder}\n{when}")
 
 
-def _hashed(value: str) -> UUID:
-    """The first 128 bits of SHA-256: a key of 16 bytes that nobody meets by chance."""
-    return UUID(bytes=hashlib.sha256(value.encode()).digest()[:16])
+def _hashed(value: str) -> str:
+    """128 bits of SHA-256 in hexadecimal, stored as a uuid: a key that nobody meets by chance."""
+    return hashlib.sha256(value.encode()).hexdigest()[:32]

@@ -9,11 +9,12 @@ batches cannot wait for each other in a circle.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import select, text
+from sqlalchemy import CursorResult, TextClause, select, text
 from sqlalchemy.orm import Session
 
 from activities.decisions import Item, decide
@@ -21,8 +22,8 @@ from activities.events import EVENTS_MAX, Answer, Batch
 from activities.methods import points_for, trim
 from activities.models import Activity
 from activities.policies import load_policies
-from ledgers.accounts import ISSUED, PERSONAL, AccountKey
-from ledgers.copying import NULL, copy_lines, escaped
+from ledgers.accounts import ISSUED, PERSONAL, AccountKey, account_key
+from ledgers.bulk import NULL, array_of, copy_lines, escaped, look_up_by_index
 from ledgers.ids import uuid7s
 from ledgers.posting import NewPosting, NewTransfer, post
 
@@ -32,21 +33,22 @@ _RECEIVE = text("""
     INSERT INTO received_event (key, content, holder_id, activity_id)
     SELECT * FROM unnest(CAST(:keys AS uuid[]), CAST(:contents AS uuid[]),
         CAST(:holders AS uuid[]), CAST(:activities AS uuid[])) AS e (key, b, c, d) ORDER BY key
-    ON CONFLICT DO NOTHING RETURNING key
+    ON CONFLICT DO NOTHING
+""")
+_RECEIVED = text("""
+    SELECT replace(key::text, '-', ''), replace(content::text, '-', ''), holder_id, activity_id
+    FROM received_event WHERE key = ANY(CAST(:keys AS uuid[]))
 """)
 _CLAIM = text("""
     INSERT INTO claim (fingerprint, holder_id, activity_id)
     SELECT * FROM unnest(CAST(:prints AS uuid[]), CAST(:holders AS uuid[]),
         CAST(:activities AS uuid[])) AS c (print, b, c) ORDER BY print
-    ON CONFLICT DO NOTHING RETURNING fingerprint
+    ON CONFLICT DO NOTHING
 """)
-_CLAIMANTS = text(
-    "SELECT fingerprint, activity_id FROM claim WHERE fingerprint = ANY(CAST(:prints AS uuid[]))"
-)
-_RECEIVED = text(
-    "SELECT key, content, holder_id, activity_id FROM received_event"
-    " WHERE key = ANY(CAST(:keys AS uuid[]))"
-)
+_CLAIMANTS = text("""
+    SELECT replace(fingerprint::text, '-', ''), activity_id
+    FROM claim WHERE fingerprint = ANY(CAST(:prints AS uuid[]))
+""")
 _ACTIVITIES = text("""
     SELECT activity.* FROM unnest(CAST(:holders AS uuid[]), CAST(:ids AS uuid[])) AS k (holder, id)
     JOIN activity ON activity.holder_id = k.holder AND activity.id = k.id
@@ -93,72 +95,91 @@ def record(session: Session, batch: Batch) -> list[Answer]:
         return []
     policies = load_policies(session, {event.scene for event in batch.events})
     homes = _homes(session, {event.holder_id for event in batch.events})
+    look_up_by_index(session)
     ids = uuid7s(len(batch.events), batch.received_at)
     items = [
-        Item(event, activity_id, policies.get(event.scene))
+        Item(event, event.holder_id.hex, UUID(activity_id), policies.get(event.scene))
         for event, activity_id in zip(batch.events, ids, strict=True)
     ]
     keys = [event.key() for event in batch.events]
-    fresh = _receive(session, items, keys)
+    fresh, earlier = _receive(session, items, keys)
     for item in fresh.values():
         decide(item, homes.get(item.event.holder_id), batch.received_at)
     _claim(session, fresh.values())
     _grant(session, fresh.values())
     posting_id = _post(session, fresh, batch)
     _keep(session, fresh.values(), posting_id)
-    earlier = _earlier(session, set(keys) - fresh.keys())
+    recorded = _recorded(session, earlier.values())
     return [
-        _answer(item, fresh.get(key), earlier.get(key))
+        _answer(item, fresh[key])
+        if key in fresh
+        else _earlier_answer(item, earlier[key], recorded[earlier[key].activity_id])
         for item, key in zip(items, keys, strict=True)
     ]
 
 
+class _Received(NamedTuple):
+    """What stands behind a retry key."""
+
+    key: str
+    content: str
+    holder_id: UUID
+    activity_id: UUID
+
+
 def _homes(session: Session, holder_ids: set[UUID]) -> dict[UUID, tuple[str, str]]:
     """Programme and town of the residents among the holders."""
-    rows = session.execute(_HOMES, {"ids": list(holder_ids)})
+    rows = session.execute(_HOMES, {"ids": array_of(holder.hex for holder in holder_ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _receive(session: Session, items: Sequence[Item], keys: Sequence[UUID]) -> dict[UUID, Item]:
-    """The items whose retry key was not known: of two with one key in a batch, the first."""
-    first: dict[UUID, Item] = {}
+def _receive(
+    session: Session, items: Sequence[Item], keys: Sequence[str]
+) -> tuple[dict[str, Item], dict[str, _Received]]:
+    """By key: the items that are new (of two with one key in a batch, the first), and what was
+    received before.
+    """
+    first: dict[str, Item] = {}
     for key, item in zip(keys, items, strict=True):
         first.setdefault(key, item)
-    written = session.execute(
-        _RECEIVE,
-        {
-            "keys": list(first),
-            "contents": [item.event.content() for item in first.values()],
-            "holders": [item.event.holder_id for item in first.values()],
-            "activities": [item.activity_id for item in first.values()],
-        },
-    ).scalars()
-    new = set(written)
-    return {key: item for key, item in first.items() if key in new}
+    parameters = {
+        "keys": array_of(first),
+        "contents": array_of(item.event.content() for item in first.values()),
+        "holders": array_of(item.holder for item in first.values()),
+        "activities": array_of(item.activity_id.hex for item in first.values()),
+    }
+    if _written(session, _RECEIVE, parameters) == len(first):
+        return first, {}
+    rows = [_Received(*row) for row in session.execute(_RECEIVED, {"keys": parameters["keys"]})]
+    earlier = {row.key: row for row in rows if row.activity_id != first[row.key].activity_id}
+    return {key: item for key, item in first.items() if key not in earlier}, earlier
+
+
+def _written(session: Session, statement: TextClause, parameters: Mapping[str, object]) -> int:
+    result = session.execute(statement, parameters)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 def _claim(session: Session, items: Iterable[Item]) -> None:
     """Claim each act; an item whose act is taken is refused and names who has it."""
-    claimants: dict[UUID, Item] = {}
+    claimants: dict[str, Item] = {}
     losers: list[Item] = []
     for item in items:
-        if (
-            item.fingerprint is not None
-            and claimants.setdefault(item.fingerprint, item) is not item
-        ):
+        if item.fingerprint is None:
+            continue
+        if claimants.setdefault(item.fingerprint, item) is not item:
             losers.append(item)
-    written = session.execute(
-        _CLAIM,
-        {
-            "prints": list(claimants),
-            "holders": [item.event.holder_id for item in claimants.values()],
-            "activities": [item.activity_id for item in claimants.values()],
-        },
-    ).scalars()
-    lost = claimants.keys() - set(written)
-    losers += [claimants[fingerprint] for fingerprint in lost]
-    prints = [item.fingerprint for item in losers]
-    owners: dict[UUID, UUID] = dict(session.execute(_CLAIMANTS, {"prints": prints}).tuples().all())
+    parameters = {
+        "prints": array_of(claimants),
+        "holders": array_of(item.holder for item in claimants.values()),
+        "activities": array_of(item.activity_id.hex for item in claimants.values()),
+    }
+    if _written(session, _CLAIM, parameters) == len(claimants) and not losers:
+        return
+    rows = session.execute(_CLAIMANTS, {"prints": parameters["prints"]})
+    owners: dict[str, UUID] = dict(rows.all())
+    losers += [item for key, item in claimants.items() if owners[key] != item.activity_id]
     for item in losers:
         assert item.fingerprint is not None
         item.refuse("already_claimed")
@@ -196,9 +217,9 @@ def _grant(session: Session, items: Iterable[Item]) -> None:
             _ADD_TO_TALLIES,
             {
                 **_tally_columns(added),
-                "activities": [count for count, _ in added.values()],
-                "mg": [mg for _, mg in added.values()],
-                "points": points_added,
+                "activities": array_of(count for count, _ in added.values()),
+                "mg": array_of(mg for _, mg in added.values()),
+                "points": array_of(points_added),
             },
         )
 
@@ -209,9 +230,13 @@ def _tally_key(item: Item) -> TallyKey:
     return item.event.holder_id, item.policy.behaviour_code, item.day
 
 
-def _tally_columns(keys: Iterable[TallyKey]) -> dict[str, list[object]]:
+def _tally_columns(keys: Iterable[TallyKey]) -> dict[str, str]:
     holders, behaviours, days = zip(*keys, strict=True)
-    return {"holders": list(holders), "behaviours": list(behaviours), "days": list(days)}
+    return {
+        "holders": array_of(holder.hex for holder in holders),
+        "behaviours": array_of(behaviours),
+        "days": array_of(days),
+    }
 
 
 def _lock_tallies(session: Session, keys: set[TallyKey]) -> dict[TallyKey, int]:
@@ -222,31 +247,42 @@ def _lock_tallies(session: Session, keys: set[TallyKey]) -> dict[TallyKey, int]:
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def _post(session: Session, fresh: Mapping[UUID, Item], batch: Batch) -> UUID | None:
+def _post(session: Session, fresh: Mapping[str, Item], batch: Batch) -> UUID | None:
     """Post what was granted, all in one posting named by the events behind it."""
     granted = {key: item for key, item in fresh.items() if item.verified}
-    transfers = [transfer for item in granted.values() for transfer in _transfers(item)]
+    transfers = _transfers(granted.values())
     if not transfers:
         return None
-    cause = hashlib.sha256(b"".join(key.bytes for key in granted)).hexdigest()
+    cause = hashlib.sha256("".join(granted).encode()).hexdigest()
     posting = NewPosting(uuid5(_NAMESPACE, cause), "intake", batch.actor, transfers)
     return post(session, posting, now=batch.received_at).id
 
 
-def _transfers(item: Item) -> Iterator[NewTransfer]:
-    assert item.policy is not None
-    event = item.event
-    for unit, amount in (("mg_co2e", item.saved_mg_co2e), ("point", item.points)):
-        if amount:
-            yield NewTransfer(
-                event.holder_id,
-                AccountKey(item.policy.programme_holder_id, unit, ISSUED),
-                AccountKey(event.holder_id, unit, PERSONAL),
-                amount,
-                "earn",
-                item.activity_id,
-                event.started_at,
+def _transfers(items: Iterable[Item]) -> list[NewTransfer]:
+    """From the programme's issued account to the resident's own: CO2e, then points."""
+    issued: dict[tuple[UUID, str], AccountKey] = {}
+    transfers = []
+    for item in items:
+        assert item.policy is not None
+        holder_id, programme_id = item.event.holder_id, item.policy.programme_holder_id
+        for unit, amount in (("mg_co2e", item.saved_mg_co2e), ("point", item.points)):
+            if not amount:
+                continue
+            source = issued.get((programme_id, unit))
+            if source is None:
+                source = issued[programme_id, unit] = account_key(programme_id, unit, ISSUED)
+            transfers.append(
+                NewTransfer(
+                    holder_id,
+                    source,
+                    account_key(holder_id, unit, PERSONAL),
+                    amount,
+                    "earn",
+                    item.activity_id,
+                    item.event.started_at,
+                )
             )
+    return transfers
 
 
 _COLUMNS = (
@@ -267,7 +303,7 @@ def _line(item: Item, posting_id: UUID | None) -> str:
     event, verified = item.event, item.verified
     method = item.today.method if item.today and verified else None
     return (
-        f"{event.holder_id.hex}\t{item.activity_id.hex}\t{escaped(event.event_id)}"
+        f"{item.holder}\t{item.activity_id.hex}\t{escaped(event.event_id)}"
         f"\t{escaped(event.scene)}\t{item.policy.behaviour_code if item.policy else NULL}"
         f"\t{item.division_code or NULL}\t{item.day or NULL}\t{event.started_at.isoformat()}"
         f"\t{event.ended_at.isoformat()}\t{event.quantity}"
@@ -279,40 +315,52 @@ def _line(item: Item, posting_id: UUID | None) -> str:
     )
 
 
-def _earlier(session: Session, keys: set[UUID]) -> dict[UUID, tuple[UUID, Activity]]:
-    """Content hash and activity of the events that were received before."""
-    if not keys:
+def _recorded(session: Session, earlier: Iterable[_Received]) -> dict[UUID, Activity]:
+    """The activities of events that were received before, by id."""
+    rows = list(earlier)
+    if not rows:
         return {}
-    received = session.execute(_RECEIVED, {"keys": list(keys)}).tuples().all()
-    query = select(Activity).from_statement(_ACTIVITIES)
-    found = session.scalars(
-        query, {"holders": [row[2] for row in received], "ids": [row[3] for row in received]}
+    parameters = {
+        "holders": array_of(row.holder_id.hex for row in rows),
+        "ids": array_of(row.activity_id.hex for row in rows),
+    }
+    found = session.scalars(select(Activity).from_statement(_ACTIVITIES), parameters)
+    return {activity.id: activity for activity in found}
+
+
+def _answer(item: Item, first: Item) -> Answer:
+    """The answer to an item; ``first`` is the one in this batch that has its key: mostly itself."""
+    if item is not first and item.event.content() != first.event.content():
+        return _id_reused(item, first.activity_id)
+    return Answer(
+        item.event.event_id,
+        first.activity_id,
+        "verified" if first.verified else "rejected",
+        first.code,
+        first.saved_mg_co2e,
+        first.points,
+        first.trimmed_points,
+        item is first,
+        first.duplicate_of,
     )
-    activities = {activity.id: activity for activity in found}
-    return {key: (content, activities[id_]) for key, content, _, id_ in received}
 
 
-def _answer(item: Item, fresh: Item | None, earlier: tuple[UUID, Activity] | None) -> Answer:
-    """The item's own answer, or that of the event that came before it under the same key."""
-    event_id = item.event.event_id
-    if fresh is item:
-        decision = "verified" if item.verified else "rejected"
-        return Answer(
-            event_id, item.activity_id, decision, item.code, item.saved_mg_co2e,
-            item.points, item.trimmed_points, True, item.duplicate_of,
-        )  # fmt: skip
-    if fresh is not None:  # The same id twice in this batch.
-        same = fresh.event.content() == item.event.content()
-        first = _answer(fresh, fresh, None)
-        activity_id = fresh.activity_id
-    else:
-        assert earlier is not None
-        content, activity = earlier
-        same, activity_id = content == item.event.content(), activity.id
-        first = Answer(
-            event_id, activity.id, activity.decision, activity.code, activity.saved_mg_co2e,
-            activity.points, activity.trimmed_points, False, activity.duplicate_of,
-        )  # fmt: skip
-    if same:
-        return first._replace(written=False)
-    return Answer(event_id, activity_id, "rejected", "event_id_reused", written=False)
+def _earlier_answer(item: Item, received: _Received, activity: Activity) -> Answer:
+    """The answer that the same event got when it was received before."""
+    if item.event.content() != received.content:
+        return _id_reused(item, activity.id)
+    return Answer(
+        item.event.event_id,
+        activity.id,
+        activity.decision,
+        activity.code,
+        activity.saved_mg_co2e,
+        activity.points,
+        activity.trimmed_points,
+        False,
+        activity.duplicate_of,
+    )
+
+
+def _id_reused(item: Item, activity_id: UUID) -> Answer:
+    return Answer(item.event.event_id, activity_id, "rejected", "event_id_reused", written=False)

@@ -87,7 +87,7 @@ def load_policies(session: Session, scene_codes: Collection[str]) -> dict[str, S
         .join(Behaviour, Behaviour.code == Scene.behaviour_code)
         .where(Scene.code.in_(scene_codes))
     )
-    found = session.execute(query).tuples().all()
+    found = session.execute(query).all()
     programmes = {programme.code for _, programme, _ in found}
     rules, methods = _rules(session, programmes), _methods(session, programmes)
     tariffs = _tariffs(session, programmes)
@@ -126,7 +126,7 @@ def _methods(session: Session, programmes: set[str]) -> dict[tuple[str, str], li
         .order_by(Method.code, Method.version.desc())
     )
     found: dict[tuple[str, str], list[DatedMethod]] = {}
-    for method, ug in session.execute(query).tuples():
+    for method, ug in session.execute(query):
         dated = DatedMethod(method.valid_from, method.valid_to, method.code, method.version, ug)
         found.setdefault((method.programme_code, method.behaviour_code), []).append(dated)
     return found

@@ -4,15 +4,16 @@ An account is named by its key (holder, unit, kind); its id follows from the key
 again opens the same one and nobody has to look an id up before posting.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import func, select, text, union_all
 from sqlalchemy.orm import Session
 
+from ledgers.bulk import array_of
 from ledgers.models import Account, Transfer
 
 PERSONAL = "personal"
@@ -28,6 +29,8 @@ PERSONAL_UNITS = ("mg_co2e", "point")
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/account")
 
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
 _OPEN = text("""
     INSERT INTO account (holder_id, id, unit, kind, guarded, opened_at)
     SELECT holder_id, id, unit, kind, :guarded, CAST(:now AS timestamptz)
@@ -39,21 +42,30 @@ _OPEN = text("""
 
 
 class AccountKey(NamedTuple):
-    """What names an account: whose, which unit, which kind."""
+    """What names an account, whose, which unit, which kind, and the id that follows from it.
+
+    ``id`` is the account's uuid in 32 hexadecimal digits, as it is written.
+    """
 
     holder_id: UUID
     unit: str
     kind: str
+    id: str
 
     @property
     def is_system(self) -> bool:
         return self.kind in SYSTEM_KINDS
 
 
-@lru_cache(maxsize=200_000)  # Residents come again; the id is a hash that never changes.
-def account_id(key: AccountKey) -> UUID:
-    """The id that follows from the key."""
-    return uuid5(_NAMESPACE, f"{key.holder_id}/{key.unit}/{key.kind}")
+def account_key(holder_id: UUID, unit: str, kind: str) -> AccountKey:
+    """The key of a holder's account: its id is a uuid5 of the other three."""
+    digits = hashlib.sha1(
+        _NAMESPACE.bytes + f"{holder_id.hex}/{unit}/{kind}".encode(), usedforsecurity=False
+    ).hexdigest()
+    variant = _VARIANTS[digits[16]]
+    return AccountKey(
+        holder_id, unit, kind, f"{digits[:12]}5{digits[13:16]}{variant}{digits[17:32]}"
+    )
 
 
 def open_personal(session: Session, holder_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -61,14 +73,14 @@ def open_personal(session: Session, holder_ids: Sequence[UUID], *, now: datetime
 
     One statement however many holders; at most 10,000 a call.
     """
-    keys = [AccountKey(holder, unit, PERSONAL) for holder in holder_ids for unit in PERSONAL_UNITS]
+    keys = [account_key(holder, unit, PERSONAL) for holder in holder_ids for unit in PERSONAL_UNITS]
     _open(session, keys, guarded=True, now=now)
 
 
 def open_system(session: Session, holder_id: UUID, *, now: datetime) -> None:
     """Open a programme's own unguarded accounts."""
     keys = [
-        AccountKey(holder_id, unit, kind)
+        account_key(holder_id, unit, kind)
         for unit in PERSONAL_UNITS
         for kind in sorted(SYSTEM_KINDS)
     ]
@@ -81,10 +93,10 @@ def _open(session: Session, keys: list[AccountKey], *, guarded: bool, now: datet
     session.execute(
         _OPEN,
         {
-            "holders": [key.holder_id for key in rows],
-            "ids": [account_id(key) for key in rows],
-            "units": [key.unit for key in rows],
-            "kinds": [key.kind for key in rows],
+            "holders": array_of(key.holder_id.hex for key in rows),
+            "ids": array_of(key.id for key in rows),
+            "units": array_of(key.unit for key in rows),
+            "kinds": array_of(key.kind for key in rows),
             "guarded": guarded,
             "now": now,
         },

@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import CursorResult, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from ledgers.accounts import AccountKey, account_id
-from ledgers.copying import NULL, copy_lines
+from ledgers.accounts import AccountKey
+from ledgers.bulk import NULL, array_of, copy_lines, look_up_by_index
 from ledgers.errors import (
     InsufficientPoints,
     InvalidAmount,
@@ -50,6 +50,9 @@ class NewTransfer(NamedTuple):
     reference: UUID
     occurred_at: datetime
     reverses_id: UUID | None = None
+
+
+Changes = Mapping[str, tuple[AccountKey, int]]  # By the account's id: its key, its net change.
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def post(session: Session, posting: NewPosting, *, now: datetime) -> Posted:
         PostingReused: the id stands for other content.
         InsufficientPoints: a guarded account would fall below zero, or its holder is in debt.
 
-    A retry writes nothing. Seven statements at most, however many transfers. Locks the debited
+    A retry writes nothing. At most eight statements, however many transfers. Locks the debited
     holder's accounts, then the credited ones, each lowest (holder, id) first, until the caller's
     transaction ends. Source: docs/DECISIONS.md, decisions 2 and 4.
     """
@@ -143,29 +146,30 @@ def reverse(
 
 
 def _post(session: Session, posting: NewPosting, *, now: datetime, clawback: bool) -> Posted:
-    net_by_account = _net_by_account(posting.transfers)
+    changes = _changes(posting.transfers)
     contents = _contents(posting.transfers)
     digest = _digest(posting, contents)
     if not _claim_id(session, posting, digest, now):
         return _same_or_refuse(session, posting.id, digest)
-    _check_system_accounts(session, net_by_account)
-    debited = {key for key, net in net_by_account.items() if net < 0 and not key.is_system}
+    _check_system_accounts(session, changes)
+    debited = [key for key, change in changes.values() if change < 0 and not key.is_system]
     if debited:
         assert len({key.holder_id for key in debited}) == 1, "a posting debits one holder"
-        accounts = _lock_holder(session, next(iter(debited)).holder_id)
+        accounts = _lock_holder(session, debited[0].holder_id)
         if not clawback:
-            _check_funds(accounts, net_by_account, debited)
-    ids = uuid7s(len(contents), now)
+            _check_funds(accounts, {key.id: -changes[key.id][1] for key in debited})
     copy_lines(
         session,
         "transfer",
         _COLUMNS,
         (
-            f"{transfer_id.hex}\t{posting.id.hex}\t{position}\t{content}"
-            for position, (transfer_id, content) in enumerate(zip(ids, contents, strict=True))
+            f"{transfer_id}\t{posting.id.hex}\t{position}\t{content}"
+            for position, (transfer_id, content) in enumerate(
+                zip(uuid7s(len(contents), now), contents, strict=True)
+            )
         ),
     )
-    _apply(session, net_by_account, clawback=clawback)
+    _apply(session, changes.values(), clawback=clawback)
     return Posted(posting.id, written=True)
 
 
@@ -175,27 +179,34 @@ _COLUMNS = (
 )
 
 
-def _net_by_account(transfers: Sequence[NewTransfer]) -> dict[AccountKey, int]:
-    """What each account gains or loses; refuses amounts that are none."""
+def _changes(transfers: Sequence[NewTransfer]) -> Changes:
+    """What each account gains or loses, by its id; refuses amounts that are none."""
     assert 0 < len(transfers) <= TRANSFERS_MAX, "a posting has 1 to TRANSFERS_MAX transfers"
-    net: defaultdict[AccountKey, int] = defaultdict(int)
+    keys: dict[str, AccountKey] = {}
+    net: defaultdict[str, int] = defaultdict(int)
     for transfer in transfers:
         amount, debit, credit = transfer.amount, transfer.debit, transfer.credit
         if type(amount) is not int or not 0 < amount <= AMOUNT_MAX or debit.unit != credit.unit:
             raise InvalidAmount(amount)
-        net[debit] -= amount
-        net[credit] += amount
-    return net
+        keys[debit.id], keys[credit.id] = debit, credit
+        net[debit.id] -= amount
+        net[credit.id] += amount
+    return {id_: (key, net[id_]) for id_, key in keys.items()}
 
 
 def _contents(transfers: Sequence[NewTransfer]) -> list[str]:
     """Each transfer as a line of COPY, without the ids that this write gives it."""
-    return [
-        f"{t.holder_id.hex}\t{t.debit.unit}\t{account_id(t.debit).hex}"
-        f"\t{account_id(t.credit).hex}\t{t.amount}\t{t.kind}\t{t.reference.hex}"
-        f"\t{t.occurred_at.isoformat()}\t{t.reverses_id.hex if t.reverses_id else NULL}"
-        for t in transfers
-    ]
+    contents = []
+    last_at, last_text = None, ""
+    for t in transfers:
+        if t.occurred_at is not last_at:  # The transfers of one cause follow each other.
+            last_at, last_text = t.occurred_at, t.occurred_at.isoformat()
+        reverses = t.reverses_id.hex if t.reverses_id else NULL
+        contents.append(
+            f"{t.holder_id.hex}\t{t.debit.unit}\t{t.debit.id}\t{t.credit.id}\t{t.amount}"
+            f"\t{t.kind}\t{t.reference.hex}\t{last_text}\t{reverses}"
+        )
+    return contents
 
 
 def _digest(posting: NewPosting, contents: list[str]) -> bytes:
@@ -233,15 +244,12 @@ def _lock_holder(session: Session, holder_id: UUID) -> dict[UUID, Account]:
     return {account.id: account for account in rows}
 
 
-def _check_funds(
-    accounts: Mapping[UUID, Account],
-    net_by_account: Mapping[AccountKey, int],
-    debited: set[AccountKey],
-) -> None:
-    ids = {account_id(key): -net_by_account[key] for key in debited}
-    if missing := ids.keys() - accounts.keys():
+def _check_funds(accounts: Mapping[UUID, Account], needs: Mapping[str, int]) -> None:
+    """Refuse when an account is not there or has less than it needs; lowest id first."""
+    by_id = {UUID(id_): need for id_, need in needs.items()}
+    if missing := by_id.keys() - accounts.keys():
         raise UnknownAccount(missing)
-    for needed_id, need in sorted(ids.items()):
+    for needed_id, need in sorted(by_id.items()):
         account = accounts[needed_id]
         if account.guarded and account.balance < need:
             raise InsufficientPoints(
@@ -249,61 +257,58 @@ def _check_funds(
             )
 
 
-def _check_system_accounts(session: Session, net_by_account: Mapping[AccountKey, int]) -> None:
+def _check_system_accounts(session: Session, changes: Changes) -> None:
     """A programme's own accounts are not locked and not changed; they must be open."""
-    keys = [key for key in net_by_account if key.is_system]
-    ids = {account_id(key) for key in keys}
+    keys = [key for key, _ in changes.values() if key.is_system]
+    wanted = {UUID(key.id) for key in keys}
     query = select(Account.id).where(
         Account.holder_id.in_({key.holder_id for key in keys}),
-        Account.id.in_(ids),
+        Account.id.in_(wanted),
         Account.closed_at.is_(None),
     )
-    if missing := ids - set(session.scalars(query)):
+    if missing := wanted - set(session.scalars(query)):
         raise UnknownAccount(missing)
 
 
-# An upsert that always meets its row: unlike UPDATE … FROM it takes the row locks in the order of
-# its SELECT, so that two batches over the same residents cannot deadlock. A debt is paid first;
-# only a clawback makes or raises one, anything else below zero breaks the table's constraint.
-_APPLY = text("""
-    INSERT INTO account AS held
-        (holder_id, id, unit, kind, guarded, opened_at, balance, debt)
-    SELECT a.holder_id, a.id, a.unit, a.kind, a.guarded, a.opened_at,
-           greatest(d.net, 0), greatest(-d.net, 0)
-    FROM unnest(CAST(:holders AS uuid[]), CAST(:ids AS uuid[]), CAST(:nets AS bigint[]))
-         AS d (holder_id, id, net)
-    JOIN account AS a ON a.holder_id = d.holder_id AND a.id = d.id AND a.closed_at IS NULL
-    ORDER BY a.holder_id, a.id
-    ON CONFLICT (holder_id, id) DO UPDATE SET
-        balance = held.balance - held.debt + excluded.balance - excluded.debt
-            + CASE WHEN :clawback
-                THEN greatest(held.debt - held.balance + excluded.debt - excluded.balance, 0)
-                ELSE greatest(least(held.debt,
-                    held.debt - held.balance + excluded.debt - excluded.balance), 0) END,
-        debt = CASE WHEN :clawback
-                THEN greatest(held.debt - held.balance + excluded.debt - excluded.balance, 0)
-                ELSE greatest(least(held.debt,
-                    held.debt - held.balance + excluded.debt - excluded.balance), 0) END
-    RETURNING held.id
-""")
+# A debt is paid first; only a clawback makes or raises one. Anything else below zero breaks the
+# table's constraint.
+_APPLY = text(
+    """
+    UPDATE account AS a SET
+        debt = CASE WHEN :clawback THEN greatest(-net, 0)
+                    ELSE greatest(least(debt, -net), 0) END,
+        balance = net + CASE WHEN :clawback THEN greatest(-net, 0)
+                             ELSE greatest(least(debt, -net), 0) END
+    FROM unnest(CAST(:holders AS uuid[]), CAST(:ids AS uuid[]), CAST(:changes AS bigint[]))
+         AS d (holder_id, id, change)
+    WHERE a.holder_id = d.holder_id AND a.id = d.id AND a.closed_at IS NULL
+""".replace("net", "(balance - debt + change)")
+)
+_KNOWN = text(
+    "SELECT id FROM account WHERE holder_id = ANY(CAST(:holders AS uuid[])) AND closed_at IS NULL"
+)
 
 
-def _apply(session: Session, net_by_account: Mapping[AccountKey, int], *, clawback: bool) -> None:
-    changed = [(key, net) for key, net in net_by_account.items() if not key.is_system]
-    if not changed:
+def _apply(session: Session, changes: Iterable[tuple[AccountKey, int]], *, clawback: bool) -> None:
+    """Change the kept balances, lowest (holder, id) first; a programme's own are not kept."""
+    rows = sorted(
+        (key.holder_id.hex, key.id, change) for key, change in changes if not key.is_system
+    )
+    if not rows:
         return
-    ids = [account_id(key) for key, _ in changed]
-    written = session.execute(
-        _APPLY,
-        {
-            "holders": [key.holder_id for key, _ in changed],
-            "ids": ids,
-            "nets": [net for _, net in changed],
-            "clawback": clawback,
-        },
-    ).scalars()
-    if missing := set(ids).difference(written):
-        raise UnknownAccount(missing)
+    look_up_by_index(session)
+    holders, account_ids, amounts = zip(*rows, strict=True)
+    parameters = {
+        "holders": array_of(holders),
+        "ids": array_of(account_ids),
+        "changes": array_of(amounts),
+        "clawback": clawback,
+    }
+    changed = session.execute(_APPLY, parameters)
+    assert isinstance(changed, CursorResult)
+    if changed.rowcount != len(rows):
+        known = session.execute(_KNOWN, {"holders": array_of(set(holders))}).scalars()
+        raise UnknownAccount({UUID(id_) for id_ in account_ids}.difference(known))
 
 
 def _transfers_of(
@@ -329,6 +334,6 @@ def _keys_by_id(session: Session, transfers: Iterable[Transfer]) -> dict[UUID, A
     ids = {id_ for t in transfers for id_ in (t.debit_account_id, t.credit_account_id)}
     query = select(Account).where(Account.id.in_(ids))
     return {
-        account.id: AccountKey(account.holder_id, account.unit, account.kind)
+        account.id: AccountKey(account.holder_id, account.unit, account.kind, account.id.hex)
         for account in session.scalars(query)
     }

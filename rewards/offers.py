@@ -45,4 +45,4 @@ def on_sale(session: Session, *, now: datetime, limit: int = 200) -> Sequence[On
         .order_by(Offer.price_points, Offer.id)
         .limit(limit)
     )
-    return [OnSale(*row) for row in session.execute(query).tuples()]
+    return [OnSale(*row) for row in session.execute(query)]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledgers.accounts import PERSONAL, REDEEMED, AccountKey
+from ledgers.accounts import PERSONAL, REDEEMED, account_key
 from ledgers.errors import PostingReused
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.errors import (
@@ -105,8 +105,8 @@ def _spend(
     """The posting has the redemption's id, which so belongs to one resident only."""
     transfer = NewTransfer(
         holder_id,
-        AccountKey(holder_id, "point", PERSONAL),
-        AccountKey(offer.programme_holder_id, "point", REDEEMED),
+        account_key(holder_id, "point", PERSONAL),
+        account_key(offer.programme_holder_id, "point", REDEEMED),
         offer.price_points,
         "spend",
         redemption_id,

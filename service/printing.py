@@ -220,6 +220,6 @@ def catalogue_text(session: Session) -> str:
             f"{factor.code} {factor.published_value} {factor.published_unit}",
             f"{factor.publisher}: {factor.document} ({factor.year})",
         )
-        for scene, method, factor in session.execute(query).tuples()
+        for scene, method, factor in session.execute(query)
     ]
     return table(("scene", "名称", "approved", "method", "factor", "source"), rows)

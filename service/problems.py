@@ -190,7 +190,7 @@ def register(app: Flask) -> None:
     """Answer every refusal, HTTP error and absent database with a problem document."""
     for kind in PROBLEM_TYPES:
         app.register_error_handler(kind, _on_refusal)
-    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(DBAPIError, _on_database_error)
     app.register_error_handler(PoolTimeout, _on_pool_empty)
 
@@ -227,7 +227,8 @@ def _on_refusal(error: Exception) -> Response:
     return respond(kind, headers, **{name: getattr(error, name) for name in kind.members})
 
 
-def _on_http_error(error: HTTPException) -> Response:
+def on_http_error(error: HTTPException) -> Response:
+    """The problem document of a plain HTTP error, or of a body that does not fit."""
     data = getattr(error, "data", None)  # webargs leaves its messages here.
     if error.code == 422 and data:
         return respond(BAD_BODY, errors=list(_pointers(data["messages"])))

@@ -15,15 +15,17 @@ is made of such cuts. A margin, or a cell that crosses the other way, has the op
 is then known is a difference, which is nobody's. A minimum cut finds the small groups; the
 cheapest path of further cells across the cut takes them away.
 
-Residents live in one town: down a column they add up. Along a row they overlap, so a group in a
-row counts as its largest cell, or as the row's residents less those of the row's other cells,
-whichever is more; both are lower bounds.
+A group is counted from below. Along a row residents overlap: its part of a group is at least its
+largest cell, and at least the row's residents less those of the row's other cells. A resident
+lives in one town, so the rows' parts add up, less what the totals show to be counted twice of
+those who moved.
 
 Not covered: bounds (no value is negative, so a withheld one is at most what its line is short of;
 a shortfall of nothing says that all are nothing); measures that are fixed multiples of each other
 within a behaviour, whose row totals are further equations on the same unknowns; other tables
-about the same residents (the next month, the city's, a town redrawn); one resident who makes up
-most of a large cell; and what follows from knowing this algorithm.
+about the same residents (this month read again tomorrow, the city's table, that of one town),
+where other cells may be withheld; one resident who makes up most of a large cell; and what
+follows from knowing this algorithm.
 """
 
 from __future__ import annotations
@@ -55,15 +57,14 @@ def withheld(residents: Mapping[Cell, int], *, minimum: int = MIN_RESIDENTS) -> 
         minimum: the fewest residents that a published figure may stand for, at least 1.
 
     The answer is the same for the same counts in any order. Primary and complementary cells are
-    not told apart, and a report must not do so either. Fails on counts that cannot be: a column
-    that is not the sum of its towns, a row's total below its largest cell or above their sum.
+    not told apart, and a report must not do so either. Fails on counts that cannot be: below 0, or
+    a total below its largest cell, above the sum of its cells, or missing beside other totals.
     """
     assert minimum >= 1, "a minimum below 1 protects nobody"
     people = {cell: count for cell, count in residents.items() if count}
-    _assert_consistent(people)
+    assert all(count > 0 for count in people.values()), "fewer than no residents"
     table = _Table(people, minimum)
     for cell in sorted(table.hidden, key=table.price):
-        table.hide(table.path(cell, {cell}))
         while group := table.small_group(cell):  # What is safe stays so when more is hidden.
             table.hide(table.path(cell, group))
     return frozenset(table.hidden)
@@ -73,30 +74,28 @@ def _is_margin(cell: Cell) -> bool:
     return TOTAL in cell
 
 
-def _assert_consistent(people: Mapping[Cell, int]) -> None:
-    """The guarantees rest on these sums, and a wrong one would leak without a sign."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    columns: defaultdict[str, list[int]] = defaultdict(list)
-    for (row, column), count in people.items():
-        assert count > 0, f"{count} residents behind {(row, column)}"
-        if column != TOTAL:
-            rows[row].append(count)
-        if row != TOTAL:
-            columns[column].append(count)
-    row_totals = {row: count for (row, column), count in people.items() if column == TOTAL}
-    column_totals = {column: count for (row, column), count in people.items() if row == TOTAL}
-    for row in rows.keys() | row_totals.keys() if row_totals else ():
-        low, high = max(rows[row], default=0), sum(rows[row])
-        assert low <= row_totals.get(row, 0) <= high, f"row {row} does not fit its total"
-    for column in columns.keys() | column_totals.keys() if column_totals else ():
-        total = column_totals.get(column, 0)
-        assert total == sum(columns[column]), f"column {column} does not add up to its total"
+def _overlap(people: Mapping[Cell, int]) -> int:
+    """How many times too often residents of several towns are counted when towns add up."""
+    most = 0
+    for axis in (0, 1):
+        cells: defaultdict[str, list[int]] = defaultdict(list)
+        totals: dict[str, int] = {}
+        for cell, count in people.items():
+            if cell[1 - axis] == TOTAL:
+                totals[cell[axis]] = count
+            else:
+                cells[cell[axis]].append(count)
+        for name in cells.keys() | totals.keys() if totals else ():
+            low, total, high = max(cells[name], default=0), totals.get(name, 0), sum(cells[name])
+            assert low <= total <= high, f"{name}: {total} residents in all, {low} to {high} fit"
+            most = max(most, high - total) if axis else 0
+    return most
 
 
 class _Table:
     """The table as a graph: lines with a total are nodes, cells with residents are edges.
 
-    `room` has the capacities whose cuts weigh what a group counts; `minimum` is as good as no
+    `room` has the capacities whose cuts weigh what a group counts; `enough` is as good as no
     limit. A small cell is cut from its row's side to its column's only, other hidden cells never.
     The small cells of a row share arcs, one for each step up in size, so that those which are
     cut weigh as much as the largest of them.
@@ -104,6 +103,8 @@ class _Table:
 
     def __init__(self, people: Mapping[Cell, int], minimum: int) -> None:
         self.people, self.minimum = people, minimum
+        self.overlap = _overlap(people)
+        self.enough = minimum + self.overlap
         by_row = any(column == TOTAL for _, column in people)
         by_column = any(row == TOTAL for row, _ in people)
         self.ends: dict[Cell, tuple[_Node, _Node]] = {}
@@ -119,6 +120,7 @@ class _Table:
                 self.rows[cell[0]].add(cell)
         self.hidden: set[Cell] = set()
         self.room: defaultdict[_Node, Counter[_Node]] = defaultdict(Counter)
+        self.firm: set[tuple[_Node, _Node]] = set()  # Columns that no small group comes between.
         self.hide(cell for cell in people if people[cell] < minimum)
 
     def price(self, cell: Cell) -> tuple[int, int, Cell]:
@@ -128,9 +130,9 @@ class _Table:
         for cell in set(cells) - self.hidden:
             self.hidden.add(cell)
             row, column = self.ends[cell]
-            self._widen(column, row, self.minimum)
+            self._widen(column, row, self.enough)
             if _is_margin(cell) or self.people[cell] >= self.minimum:
-                self._widen(row, column, self.minimum)
+                self._widen(row, column, self.enough)
                 continue
             small = {c for c in self.rows[cell[0]] if self.people[c] < self.minimum}
             sizes = sorted({self.people[c] for c in small})
@@ -138,7 +140,7 @@ class _Table:
                 step: _Node = ("step", cell[0], str(size))
                 self.room[row][step], self.room[step][row] = size - below, 0
                 if self.people[cell] >= size:
-                    self._widen(step, column, self.minimum)
+                    self._widen(step, column, self.enough)
 
     def _widen(self, here: _Node, there: _Node, capacity: int) -> None:
         self.room[here][there] += capacity
@@ -152,6 +154,7 @@ class _Table:
         while queue:
             margins, count, trail, here = heapq.heappop(queue)
             if here == goal:
+                assert trail, f"{cell} is in no cut, since hidden cells lead round it"
                 return trail
             if here in settled:
                 continue
@@ -164,7 +167,7 @@ class _Table:
                 else:
                     margin, more, _ = self.price(step)
                     heapq.heappush(queue, (margins + margin, count + more, (*trail, step), there))
-        # A cell and its three margins are a cycle, and so is a margin with a cell of its line.
+        # A cell's three margins lead round it, or in a vector its one, and none is in a cut.
         raise AssertionError(f"no cell can protect {cell}")
 
     def small_group(self, cell: Cell) -> frozenset[Cell]:
@@ -176,19 +179,26 @@ class _Table:
         """
         start, goal = self.ends[cell]
         if _is_margin(cell) or start == goal:
-            return frozenset()  # A small margin has small cells, and their sum is tested.
+            return frozenset()  # Who knew a small margin knew the sum of its cells, all small.
         queue: deque[frozenset[Cell]] = deque([frozenset()])
         seen: set[frozenset[Cell]] = set()
         while queue:
             solid = queue.popleft()
-            if solid in seen:
+            # Beside a solid cell of the same row its column is on the start's side as well.
+            ways = {(self.ends[other][1], goal) for other in solid if other[0] == cell[0]}
+            if solid in seen or ways & self.firm:
                 continue
             seen.add(solid)
             closed = {self.ends[other] for other in solid}
-            side = _side_of_cut(self.room, closed, start, goal, self.minimum)
+            side = _side_of_cut(self.room, closed, start, goal, self.enough)
             if not side:
+                self.firm |= ways if len(solid) == 1 else set()
                 continue
-            group = {c for c in self.hidden if _leaves(side, *self.ends[c])}
+            group = {
+                other
+                for other, (row, column) in self.ends.items()
+                if other in self.hidden and row in side and column not in side
+            }
             surely, enlarged = self._residents_at_least(group)
             if surely < self.minimum or len(seen) > CUTS_MAX:
                 return frozenset(group)
@@ -197,20 +207,16 @@ class _Table:
 
     def _residents_at_least(self, group: Collection[Cell]) -> tuple[int, set[Cell]]:
         """A lower bound, and the cells of rows where the row's total raised it."""
-        surely, enlarged = 0, set[Cell]()
+        parts, enlarged = [], set[Cell]()
         for row in {row for row, _ in group}:
             part = self.rows[row].intersection(group)
             largest = max(self.people[cell] for cell in part)
             others = sum(self.people[cell] for cell in self.rows[row] - part)
             left = self.people.get((row, TOTAL), 0) - others
-            surely += max(largest, left)
+            parts.append(max(largest, left))
             if left > largest:
                 enlarged |= part
-        return surely, enlarged
-
-
-def _leaves(side: Collection[_Node], row: _Node, column: _Node) -> bool:
-    return row in side and column not in side
+        return max(*parts, sum(parts) - self.overlap), enlarged
 
 
 def _side_of_cut(

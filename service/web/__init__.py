@@ -1,20 +1,25 @@
 """Pages: server-rendered, zh-CN and en, no asset from outside."""
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
+from werkzeug.exceptions import NotFound
 
 from service.api import openapi
 from service.auth import public
-from service.language import chosen, language
-from service.problems import ALL_TYPES
+from service.language import Text, chosen, language
+from service.printing import grams
+from service.problems import ALL_TYPES, on_http_error
 from service.services import services
-from service.web.home import home_figures
+from service.web.home import home_figures, short_kilograms
 
 ROOT = Path(__file__).resolve().parent
 bp = Blueprint("web", __name__)
+bp.add_app_template_filter(grams)
+bp.add_app_template_filter(short_kilograms)
 
 # Swagger UI writes style attributes; scripts come from this host only, on every page.
 _POLICY = (
@@ -26,14 +31,14 @@ _POLICY = (
 
 @bp.get("/")
 @public
-def home() -> str:
+def home() -> Response:
     """What this is, the programme's totals, and one demo resident's activities."""
     return _page("home.html", **home_figures(services(), now=datetime.now(UTC)))
 
 
 @bp.get("/docs")
 @public
-def docs() -> str:
+def docs() -> Response:
     """The API's documentation, from this host alone."""
     return _page("docs.html")
 
@@ -47,16 +52,50 @@ def openapi_json() -> Response:
 
 @bp.get("/problems/<slug>")
 @public
-def problem(slug: str) -> str:
+def problem(slug: str) -> Response:
     """The page behind a problem's type."""
     kind = next((kind for kind in ALL_TYPES if kind.slug == slug), None)
     if kind is None:
         abort(404)
-    return _page("problem.html", kind=kind)
+    return _page("problem.html", kind=kind, phrase=HTTPStatus(kind.status).phrase)
 
 
-def _page(template: str, **values: Any) -> str:
-    return render_template(template, lang=language(), t=chosen, en=language() == "en", **values)
+@bp.app_errorhandler(404)
+def not_found(error: NotFound) -> Response:
+    """A page for a browser that follows a wrong link; a problem document for programs."""
+    if _wants_page():
+        answer = _page("not_found.html")
+        answer.status_code = 404
+    else:
+        answer = on_http_error(error)
+    answer.vary.add("Accept")
+    return answer
+
+
+def _wants_page() -> bool:
+    """Whether HTML was asked for by name: ``*/*`` alone, as of curl, is a program's."""
+    if request.path == "/v1" or request.path.startswith("/v1/"):
+        return False
+    best = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
+    return best == "text/html"
+
+
+def _page(template: str, **values: Any) -> Response:
+    """A page in the reader's language; its links keep a language that the reader chose."""
+    lang = language()
+    html = render_template(
+        template,
+        lang=lang,
+        en=lang == "en",
+        t=chosen,
+        say=lambda zh, en: chosen(Text(zh, en)),
+        keep={"lang": lang} if "lang" in request.args else {},
+        **values,
+    )
+    answer = Response(html, content_type="text/html; charset=utf-8")
+    answer.headers["Content-Language"] = lang
+    answer.vary.add("Accept-Language")
+    return answer
 
 
 def secure(answer: Response) -> Response:

@@ -16,11 +16,20 @@ from activities.history import page
 from activities.models import Activity
 from ledgers.accounts import PERSONAL, of_holder
 from service.demo import DEMO_PROGRAMME, demo_resident
-from service.language import language
+from service.districts.reporting import ZONE
+from service.language import Text, chosen, language
 from service.services import Services
 
 TOTALS_SECONDS = 10
 SHOWN = 40
+_BASE_UNITS = {
+    "step": Text("步", "steps"),
+    "count": Text("次", "×"),
+    "m": Text("米", "m"),
+    "g": Text("克", "g"),
+    "Wh": Text("瓦时", "Wh"),
+    "s": Text("秒", "s"),
+}
 
 _TOTALS = text("""
     SELECT (SELECT count(*) FROM activity WHERE decision = 'verified') AS verified,
@@ -41,7 +50,22 @@ def home_figures(services: Services, *, now: datetime) -> dict[str, Any]:
         "home-totals", TOTALS_SECONDS, lambda: services.database.transact(read_totals)
     )
     resident = services.database.transact(_resident)
-    return {"totals": totals, "resident": resident, "programme": DEMO_PROGRAMME, "now": now}
+    return {
+        "totals": totals,
+        "resident": resident,
+        "programme": DEMO_PROGRAMME,
+        "as_of": now.astimezone(ZONE),
+    }
+
+
+def short_kilograms(mg: int) -> str:
+    """Milligrams as kilograms for a headline, rounded down: no page claims more than was saved.
+
+    Two decimals below 1,000 kg, none from there on.
+    """
+    if mg >= 1_000_000_000:
+        return f"{mg // 1_000_000:,}"
+    return f"{mg // 1_000_000}.{mg // 10_000 % 100:02}"
 
 
 def read_totals(session: Session) -> dict[str, int]:
@@ -58,11 +82,12 @@ def _resident(session: Session) -> dict[str, Any] | None:
         for account in of_holder(session, holder_id)
         if account.kind == PERSONAL
     }
-    shown = page(session, holder_id, limit=SHOWN).activities
+    activities = _described(session, page(session, holder_id, limit=SHOWN).activities)
     return {
         "town": _town(session, holder_id),
         "balances": balances,
-        "activities": _described(session, shown),
+        "activities": activities,
+        "bars": _bars(activities),
     }
 
 
@@ -79,13 +104,14 @@ def _town(session: Session, holder_id: UUID) -> str:
 def _described(session: Session, shown: Sequence[Activity]) -> list[dict[str, Any]]:
     """Rows of the page, the latest day first."""
     name = "name_en" if language() == "en" else "name_zh"
-    rows = session.execute(text(f"SELECT code, {name} FROM behaviour"))
-    names = {row[0]: row[1] for row in rows}
+    rows = session.execute(text(f"SELECT code, {name}, base_unit FROM behaviour"))
+    known = {code: (title, chosen(_BASE_UNITS[unit])) for code, title, unit in rows}
     return [
         {
             "day": activity.day,
-            "behaviour": names.get(activity.behaviour_code, activity.scene_code),
+            "behaviour": behaviour,
             "quantity": activity.quantity,
+            "unit": unit,
             "saved_mg_co2e": activity.saved_mg_co2e,
             "points": activity.points,
             "trimmed_points": activity.trimmed_points,
@@ -93,4 +119,15 @@ def _described(session: Session, shown: Sequence[Activity]) -> list[dict[str, An
             "why": why(activity)[language()],
         }
         for activity in sorted(shown, key=lambda activity: activity.started_at, reverse=True)
+        for behaviour, unit in [known.get(activity.behaviour_code, (activity.scene_code, ""))]
+    ]
+
+
+def _bars(activities: Sequence[dict[str, Any]]) -> list[dict[str, int]]:
+    """The chart: points given and withheld in hundredths of the largest sum, the earliest first."""
+    largest = max((row["points"] + row["trimmed_points"] for row in activities), default=0)
+    return [
+        {name: row[name] * 100 // largest for name in ("points", "trimmed_points")}
+        for row in reversed(activities)
+        if largest
     ]

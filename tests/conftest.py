@@ -1,0 +1,250 @@
+"""Real servers for the whole run, a migrated database for each worker, and the app on top.
+
+The controller starts PostgreSQL and Redis (or takes those of TANHUI_TEST_DATABASE_URL and
+TANHUI_TEST_REDIS_URL), migrates a template once, and each worker copies it. Tests of one worker
+share a database: each makes its own residents and looks at them alone. A test that counts
+everything asks for ``fresh_database``.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg import Cursor
+from psycopg.abc import Query
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from activities.catalogue.loading import load
+from service import embedded, migrating
+from service.app import create_app
+from service.db import Database, owner_engine
+from service.identity.tokens import Caller
+from service.services import Services
+from service.settings import Settings
+
+_SERVERS = pytest.StashKey[ExitStack]()
+_URLS = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, in the controller (or in the only process)."""
+    if hasattr(config, "workerinput"):
+        config.stash[_URLS] = config.workerinput["tanhui"]
+        return
+    if config.option.collectonly:
+        return
+    stack = ExitStack()
+    config.stash[_SERVERS] = stack
+    try:
+        config.stash[_URLS] = _start(stack)
+    except BaseException:
+        stack.close()
+        raise
+
+
+def pytest_configure_node(node: object) -> None:
+    """Tell each xdist worker where the servers are."""
+    node.workerinput["tanhui"] = node.config.stash[_URLS]  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (stack := config.stash.get(_SERVERS, None)) is not None:
+        stack.close()
+
+
+def _start(stack: ExitStack) -> dict[str, str]:
+    folder = Path(tempfile.mkdtemp(prefix="tanhui-test-"))
+    folder.chmod(0o711)  # The server's user must pass through, when we are root.
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    server = os.environ.get("TANHUI_TEST_DATABASE_URL")
+    if server is None:
+        server = stack.enter_context(embedded.postgres(folder))
+    redis = os.environ.get("TANHUI_TEST_REDIS_URL")
+    if redis is None:
+        redis = stack.enter_context(embedded.redis(folder))
+    server = "postgresql+psycopg://" + server.partition("://")[2]
+    template = f"tanhui_test_{uuid4().hex[:12]}"
+    _execute(server, f'CREATE DATABASE "{template}"')
+    stack.callback(_drop_all, server, template)
+    url = _named(server, template)
+    engine = owner_engine(url)
+    migrating.upgrade(engine, now=datetime.now(UTC))
+    engine.dispose()
+    database = Database(url)
+    database.transact(lambda session: load(session, now=datetime.now(UTC)))
+    database.dispose()
+    return {"server": server, "template": template, "redis": redis}
+
+
+def _named(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def _drop_all(server: str, template: str) -> None:
+    """Drop the template and what was copied from it, also by a worker that died."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        names = connection.scalars(
+            text("SELECT datname FROM pg_database WHERE starts_with(datname, :template)"),
+            {"template": template},
+        ).all()
+        for name in names:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def urls(pytestconfig: pytest.Config) -> dict[str, str]:
+    return pytestconfig.stash[_URLS]
+
+
+@contextmanager
+def _copied(urls: dict[str, str]) -> Iterator[str]:
+    name = f"{urls['template']}_{uuid4().hex[:8]}"
+    # file_copy: a handful of large files rather than every page through the log.
+    _execute(
+        urls["server"],
+        f'CREATE DATABASE "{name}" TEMPLATE "{urls["template"]}" STRATEGY file_copy',
+    )
+    try:
+        yield _named(urls["server"], name)
+    finally:
+        _execute(urls["server"], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def database_url(urls: dict[str, str]) -> Iterator[str]:
+    """This worker's database: migrated, catalogue loaded."""
+    with _copied(urls) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database_url(urls: dict[str, str]) -> Iterator[str]:
+    """A database of the test's own."""
+    with _copied(urls) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database(database_url: str) -> Iterator[Database]:
+    """As the service sees it: in its role, with real commits."""
+    found = Database(database_url)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def fresh_database(fresh_database_url: str) -> Iterator[Database]:
+    found = Database(fresh_database_url)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def owner(fresh_database_url: str) -> Iterator[Engine]:
+    """The owner of the fresh database's tables: may do what the service may not."""
+    engine = owner_engine(fresh_database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A session whose work is rolled back: a commit in the code under test ends a savepoint."""
+    with database.engine.connect() as connection, connection.begin() as outermost:
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        outermost.rollback()
+
+
+@pytest.fixture(scope="session")
+def settings(
+    database_url: str, urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    environ = {
+        "TANHUI_DATABASE_URL": database_url,
+        "TANHUI_REDIS_URL": urls["redis"],
+        "TANHUI_VAR_DIR": str(tmp_path_factory.mktemp("var")),
+    }
+    return Settings.from_env(environ)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Iterator[Flask]:
+    made = create_app(settings)
+    yield made
+    made.extensions["tanhui"].database.dispose()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    found: Services = app.extensions["tanhui"]
+    return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+Bearer = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def bearer(services: Services) -> Bearer:
+    """Headers of a caller: ``bearer("resident", subject)``."""
+
+    def headers(role: str, subject: object = "tester", scope: object = "") -> dict[str, str]:
+        caller = Caller(str(subject), role, str(scope))
+        return {"Authorization": f"Bearer {services.tokens.issue(caller, now=datetime.now(UTC))}"}
+
+    return headers
+
+
+@pytest.fixture
+def statements(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
+    """The SQL statements sent meanwhile, COPY among them."""
+
+    @contextmanager
+    def listening() -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def hear(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        copies: list[str] = []
+        original = Cursor.copy
+
+        def copy(cursor: Cursor, statement: Query, *args: Any, **kwargs: Any) -> Any:
+            copies.append(str(statement))
+            return original(cursor, statement, *args, **kwargs)
+
+        event.listen(database.engine, "before_cursor_execute", hear)
+        Cursor.copy = copy  # type: ignore[method-assign,assignment]
+        try:
+            yield seen
+        finally:
+            Cursor.copy = original  # type: ignore[method-assign]
+            event.remove(database.engine, "before_cursor_execute", hear)
+            seen.extend(copies)
+
+    return listening

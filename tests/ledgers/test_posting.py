@@ -1,0 +1,160 @@
+"""What post() keeps true, shown on a real database."""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, open_personal
+from ledgers.errors import InsufficientPoints, InvalidAmount, PostingReused, UnknownAccount
+from ledgers.models import Account, Posting, Transfer
+from ledgers.posting import AMOUNT_MAX, NewPosting, NewTransfer, post
+from tests.makers import NOW, a_resident, balance, earning, programme_holder
+
+
+def spending(session: Session, holder_id, points: int) -> NewPosting:
+    transfer = NewTransfer(
+        holder_id,
+        account_key(holder_id, "point", PERSONAL),
+        account_key(programme_holder(session), "point", REDEEMED),
+        points,
+        "spend",
+        uuid4(),
+        NOW,
+    )
+    return NewPosting(uuid4(), "redemption", "test", [transfer])
+
+
+def rows(session: Session, posting_id) -> int:
+    query = select(func.count()).select_from(Transfer).where(Transfer.posting_id == posting_id)
+    return session.scalar(query)
+
+
+def test_a_posting_moves_its_amounts(session):
+    holder_id = a_resident(session)
+
+    posted = post(session, earning(session, holder_id, 70), now=NOW)
+
+    assert posted.written
+    assert balance(session, holder_id) == 70
+
+
+def test_the_same_posting_again_is_a_retry_and_writes_nothing(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 70)
+
+    answers = [post(session, posting, now=NOW) for _ in range(3)]
+
+    assert [answer.written for answer in answers] == [True, False, False]
+    assert balance(session, holder_id) == 70
+    assert rows(session, posting.id) == 1
+
+
+def test_the_same_id_with_other_content_is_refused(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 70)
+    post(session, posting, now=NOW)
+    other = replace(posting, transfers=[posting.transfers[0]._replace(amount=71)])
+
+    for changed in (other, replace(posting, actor="somebody else"), replace(posting, reason="x")):
+        with pytest.raises(PostingReused):
+            post(session, changed, now=NOW)
+
+    assert balance(session, holder_id) == 70
+
+
+def test_a_guarded_account_never_pays_more_than_it_has(session):
+    holder_id = a_resident(session, points=50)
+    posting = spending(session, holder_id, 51)
+
+    with pytest.raises(InsufficientPoints) as refusal, session.begin_nested():
+        post(session, posting, now=NOW)
+
+    assert (refusal.value.have_points, refusal.value.need_points) == (50, 51)
+    assert balance(session, holder_id) == 50
+    assert session.get(Posting, posting.id) is None
+    post(session, spending(session, holder_id, 50), now=NOW)
+    assert balance(session, holder_id) == 0
+
+
+@pytest.mark.parametrize("amount", [0, -1, AMOUNT_MAX + 1, 1.5, True, "7"])
+def test_an_amount_is_a_whole_positive_number(session, amount):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 1)
+    wrong = replace(posting, transfers=[posting.transfers[0]._replace(amount=amount)])
+
+    with pytest.raises(InvalidAmount):
+        post(session, wrong, now=NOW)
+
+    assert session.get(Posting, posting.id) is None
+
+
+def test_two_accounts_of_different_units_are_refused(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 5)
+    mixed = posting.transfers[0]._replace(credit=account_key(holder_id, "mg_co2e", PERSONAL))
+
+    with pytest.raises(InvalidAmount):
+        post(session, replace(posting, transfers=[mixed]), now=NOW)
+
+
+def test_unknown_accounts_are_refused_and_listed(session):
+    stranger = uuid4()
+
+    with pytest.raises(UnknownAccount) as refusal, session.begin_nested():
+        post(session, earning(session, stranger, 5), now=NOW)
+
+    assert refusal.value.account_ids == [str(UUID(account_key(stranger, "point", PERSONAL).id))]
+
+
+def test_an_unknown_system_account_is_refused(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 5)
+    elsewhere = posting.transfers[0]._replace(debit=account_key(uuid4(), "point", ISSUED))
+
+    with pytest.raises(UnknownAccount):
+        post(session, replace(posting, transfers=[elsewhere]), now=NOW)
+
+
+def test_a_closed_account_takes_nothing(session):
+    holder_id = a_resident(session)
+    for account in session.scalars(select(Account).where(Account.holder_id == holder_id)):
+        account.closed_at = NOW
+    session.flush()
+
+    with pytest.raises(UnknownAccount):
+        post(session, earning(session, holder_id, 5), now=NOW)
+
+
+def test_thousands_of_transfers_cost_as_many_statements_as_one(session, statements):
+    holders = [uuid4() for _ in range(3_000)]
+    open_personal(session, holders, now=NOW)
+    single = earning(session, holders[0], 5)
+    many = [
+        single.transfers[0]._replace(credit=account_key(h, "point", PERSONAL), holder_id=h)
+        for h in holders
+    ]
+
+    with statements() as for_one:
+        post(session, single, now=NOW)
+    with statements() as for_many:
+        post(session, replace(single, id=uuid4(), transfers=many), now=NOW)
+
+    assert len(for_many) == len(for_one) <= 8
+    assert balance(session, holders[-1]) == 5
+    assert balance(session, holders[0]) == 10
+
+
+def test_positions_count_from_zero_in_the_order_given(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 5)
+    three = [posting.transfers[0]._replace(amount=n) for n in (3, 1, 2)]
+
+    post(session, replace(posting, transfers=three), now=NOW)
+
+    found = session.scalars(
+        select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.id)
+    ).all()
+    assert [(t.position, t.amount) for t in found] == [(0, 3), (1, 1), (2, 2)]

@@ -1,0 +1,86 @@
+"""Migrations: one line, numbered, agreeing with the models, up and down and up again."""
+
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+import activities.models
+import ledgers.models
+import rewards.models
+import service.identity.models
+from ledgers.base import Base
+from ledgers.partitions import PARTITIONED
+from service import migrating
+
+
+def scripts():
+    return list(ScriptDirectory.from_config(migrating._config()).walk_revisions())[::-1]
+
+
+def test_revisions_are_numbered_in_one_line():
+    numbers = [script.revision[:4] for script in scripts()]
+
+    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
+    assert [script.down_revision for script in scripts()[1:]] == [
+        script.revision for script in scripts()[:-1]
+    ]
+
+
+def test_models_and_migrations_agree(owner):
+    assert activities.models
+    assert ledgers.models
+    assert rewards.models
+    assert service.identity.models
+
+    def ours(_object, name, kind, reflected, compare_to) -> bool:
+        partition = kind == "table" and name.startswith(tuple(f"{t}_2" for t in PARTITIONED))
+        return not partition
+
+    with owner.connect() as connection:
+        options = {"include_object": ours, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_down_to_nothing_and_up_again(owner):
+    before = shape(owner)
+
+    for script in scripts()[::-1]:
+        migrating.downgrade(owner, script.down_revision or "base")
+    assert shape(owner) == [("alembic_version",)]
+    status = migrating.upgrade(owner, now=datetime.now(UTC))
+
+    assert status.current
+    assert shape(owner) == before
+
+
+def shape(engine):
+    with engine.connect() as connection:
+        query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        return sorted(tuple(row) for row in connection.execute(text(query)))
+
+
+def test_two_programs_may_upgrade_at_once(owner):
+    from concurrent.futures import ThreadPoolExecutor
+
+    migrating.downgrade(owner, "0002_activities")
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: migrating.upgrade(owner, now=datetime.now(UTC)), range(3)))
+
+    assert [status.current for status in found] == [True] * 3
+
+
+@pytest.mark.parametrize("table", ["account", "transfer", "activity", "tally", "redemption"])
+def test_tables_that_grow_with_residents_are_led_by_the_holder(owner, table):
+    """Design section 7: the distribution column leads every unique key."""
+    query = text(
+        "SELECT a.attname FROM pg_index i JOIN pg_attribute a"
+        " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+        " WHERE i.indrelid = CAST(:table AS regclass) AND i.indisunique"
+    )
+    with owner.connect() as connection:
+        assert set(connection.scalars(query, {"table": table})) == {"holder_id"}
