@@ -126,7 +126,7 @@ def _homes(count: int, towns: dict[str, list[str]]) -> Iterator[str]:
     enough to be published and others are not, as in life.
     """
     shares = {
-        town: DISTRICTS[district] / (place + 1) ** 1.7
+        town: DISTRICTS[district] / (place + 1) ** 1.2
         for district, codes in towns.items()
         for place, town in enumerate(codes)
     }

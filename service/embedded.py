@@ -62,7 +62,8 @@ def postgres(var_dir: Path) -> Iterator[str]:
     Any process or thread may be inside, more than once. Raises EmbeddedError if it cannot be had.
     """
     with _Postgres(var_dir).in_use() as door:
-        yield f"postgresql+psycopg://tanhui@/tanhui?host={quote(str(door.parent), safe='')}"
+        folder = quote(str(door.parent), safe="")  # The port too: libpq would take PGPORT's.
+        yield f"postgresql+psycopg://tanhui@/tanhui?host={folder}&port={PG_PORT}"
 
 
 @contextmanager

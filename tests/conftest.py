@@ -131,6 +131,12 @@ def _copied(urls: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def copied_database(urls: dict[str, str]) -> Callable[[], AbstractContextManager[str]]:
+    """Further databases of a test's own, by URL."""
+    return lambda: _copied(urls)
+
+
+@pytest.fixture(scope="session")
 def database_url(urls: dict[str, str]) -> Iterator[str]:
     """This worker's database: migrated, catalogue loaded."""
     with _copied(urls) as url:

@@ -7,6 +7,7 @@ from what is loaded is refused: a change is a new row (a new version, a new peri
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -37,6 +38,7 @@ from ledgers.accounts import open_system
 from ledgers.base import Base
 
 BUNDLED = Path(__file__).resolve().parent
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PROBLEMS_MAX = 20  # Enough to mend by; a wrong file would name each of its lines.
 
 # In the order in which rows refer to each other.
@@ -125,6 +127,8 @@ def _value(column: Column[Any], written: str | None) -> Any:
         if column.nullable:
             return None
         raise ValueError(f"{column.name} is empty")
+    if column.name.endswith("code") and not _CODE.fullmatch(written):
+        raise ValueError(f"{column.name} is {written!r}: letters, digits and . _ - only")
     try:
         if isinstance(column.type, JSONB):
             return msgspec.json.decode(written, type=dict[str, Any])

@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
 from ledgers.accounts import of_holder
 from ledgers.statements import page
 from service.api.paging import PageQuery
+from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires
 from service.services import services
 

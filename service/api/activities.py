@@ -3,12 +3,12 @@
 from typing import Any
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
 from activities.explanations import why
 from activities.history import page
 from service.api.paging import PageQuery
+from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires
 from service.language import language
 from service.services import services

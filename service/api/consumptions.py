@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
 from rewards.vouchers import consume
+from service.api.resources import Blueprint
 from service.auth import caller_merchant_id, requires
 from service.language import Text, chosen
 from service.services import services

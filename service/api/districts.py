@@ -1,12 +1,13 @@
 """A district's month."""
 
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
+from service.api.resources import Blueprint
 from service.auth import caller, requires
 from service.districts.reporting import report
 from service.problems import WrongRole
@@ -17,13 +18,28 @@ bp = Blueprint(
 )
 
 
+class Month(fields.Date):
+    """The first day of a month; written YYYY-MM, where strptime takes more."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a month, as in 2016-04."}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not re.fullmatch("[0-9]{4}-[0-9]{2}", str(value)):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, *args, **kwargs)
+
+
 class ReportQuery(Schema):
-    month = fields.Date(required=True, format="%Y-%m", metadata={"example": "2016-04"})
+    month = Month(
+        required=True,
+        format="%Y-%m",
+        metadata={"format": "year-month", "pattern": "^[0-9]{4}-[0-9]{2}$", "example": "2016-04"},
+    )
 
 
 class FiguresResponse(Schema):
-    activities = fields.Integer()
-    residents = fields.Integer()
+    activities = fields.Integer(metadata={"description": "number of verified activities"})
+    residents = fields.Integer(metadata={"description": "number of residents behind them"})
     saved_mg_co2e = fields.Integer()
     earned_points = fields.Integer()
 
@@ -48,7 +64,7 @@ class SpentResponse(Schema):
 class ReportResponse(Schema):
     division_code = fields.String()
     division_name = fields.String()
-    month = fields.String()
+    month = fields.String(metadata={"pattern": "^[0-9]{4}-[0-9]{2}$", "example": "2016-04"})
     as_of = fields.AwareDateTime(format="iso")
     rows = fields.List(fields.Nested(RowResponse))
     spent = fields.List(fields.Nested(SpentResponse))

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
 from rewards.offers import on_sale
+from service.api.resources import Blueprint
 from service.auth import requires
 from service.language import Text, chosen
 from service.services import services

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
 from rewards.redemption import get_redemption, redeem
+from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires
 from service.services import services
 

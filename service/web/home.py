@@ -24,7 +24,7 @@ TOTALS_SECONDS = 10
 SHOWN = 40
 _BASE_UNITS = {
     "step": Text("步", "steps"),
-    "count": Text("次", "×"),
+    "count": Text("次", ""),
     "m": Text("米", "m"),
     "g": Text("克", "g"),
     "Wh": Text("瓦时", "Wh"),
@@ -105,13 +105,14 @@ def _described(session: Session, shown: Sequence[Activity]) -> list[dict[str, An
     """Rows of the page, the latest day first."""
     name = "name_en" if language() == "en" else "name_zh"
     rows = session.execute(text(f"SELECT code, {name}, base_unit FROM behaviour"))
-    known = {code: (title, chosen(_BASE_UNITS[unit])) for code, title, unit in rows}
+    known = {
+        code: {"behaviour": title, "unit": chosen(_BASE_UNITS[unit])} for code, title, unit in rows
+    }
     return [
         {
             "day": activity.day,
-            "behaviour": behaviour,
+            **known.get(activity.behaviour_code, {"behaviour": activity.scene_code, "unit": ""}),
             "quantity": activity.quantity,
-            "unit": unit,
             "saved_mg_co2e": activity.saved_mg_co2e,
             "points": activity.points,
             "trimmed_points": activity.trimmed_points,
@@ -119,7 +120,6 @@ def _described(session: Session, shown: Sequence[Activity]) -> list[dict[str, An
             "why": why(activity)[language()],
         }
         for activity in sorted(shown, key=lambda activity: activity.started_at, reverse=True)
-        for behaviour, unit in [known.get(activity.behaviour_code, (activity.scene_code, ""))]
     ]
 
 

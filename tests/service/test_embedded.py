@@ -411,7 +411,9 @@ def test_programs_out_of_reach_are_copied_once(tmp_path: Path, var_dir: Path) ->
     wheels = _copy_wheels(tmp_path / "private")
     script = USER.replace("sys.stdin.read()", "pass")
     host = _run(script, "postgres", var_dir, wheels=wheels).rsplit("host=")[1]
-    assert host.endswith("var%2Fpostgres")  # The data can be reached, so only programs moved.
+    assert host.endswith(
+        "var%2Fpostgres&port=5432"
+    )  # The data can be reached, so only programs moved.
     assert _fallback(var_dir).exists() == IS_ROOT
     copied = _seen(_fallback(var_dir)) if IS_ROOT else {}
     _run(script, "postgres", var_dir, wheels=wheels)

@@ -1,0 +1,41 @@
+# Each target makes .venv itself when it is missing. `make help` lists them.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo serve test lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(READY)  ## a programme from the bundled real data, then serve (ARGS=--no-serve stops after printing)
+	@$(BIN)/tanhui demo $(ARGS)
+
+serve: $(READY)  ## migrate, then API and pages at http://127.0.0.1:8000
+	@$(BIN)/tanhui serve
+
+test: $(READY)  ## all tests, on a PostgreSQL and a Redis of their own (ARGS="-k name" picks)
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(READY)  ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(READY)  ## figures and ratios of this machine, some minutes
+	@$(BIN)/python -m benchmarks.intake
+	@$(BIN)/python -m benchmarks.ledger
+
+clean:  ## remove .venv and caches; var, which holds data, stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "setting up .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
