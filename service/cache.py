@@ -27,10 +27,12 @@ class Cache:
         """``read()``, or what it answered at most ``seconds`` ago."""
         try:
             known = self._redis.get(f"tanhui:{key}")
+            if isinstance(known, bytes):
+                return msgspec.json.decode(known, type=dict[str, int])
         except redis.RedisError:
             return read()
-        if isinstance(known, bytes):
-            return msgspec.json.decode(known, type=dict[str, int])
+        except msgspec.DecodeError:
+            pass  # Not of our writing: written over.
         answer = read()
         try:
             self._redis.set(f"tanhui:{key}", msgspec.json.encode(answer), ex=seconds)

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,8 +22,8 @@ def token_key(path: Path) -> Ed25519PrivateKey:
     )
     try:
         key = serialization.load_pem_private_key(_read_or_make(path, made), password=None)
-    except ValueError as error:
-        raise KeyFileError(f"{path} holds no private key in PEM form") from error
+    except (TypeError, UnsupportedAlgorithm, ValueError) as error:  # TypeError: it has a password.
+        raise KeyFileError(f"{path} holds no plain private key in PEM form") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{path} holds a key of another kind; Ed25519 is needed")
     return key
@@ -40,6 +41,13 @@ def voucher_key(path: Path) -> bytes:
 
 
 def _read_or_make(path: Path, content: bytes) -> bytes:
+    try:
+        return _read(path, content)
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+
+
+def _read(path: Path, content: bytes) -> bytes:
     """Of two programs starting at once one makes the file, whole, and both read it."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from unicodedata import east_asian_width
 
@@ -16,6 +17,7 @@ from service.districts.reporting import Report
 from service.feeds.importing import Summary
 
 WITHHELD = "*"
+_FACT = re.compile(r"\{\w+\}")  # What differs from row to row.
 
 
 def grams(mg: int) -> str:
@@ -66,7 +68,7 @@ def summary_text(summary: Summary) -> str:
         f" {summary.trimmed_points:,} withheld by caps",
     ]
     lines += [
-        f"  refused {count:,}: {code} · {SENTENCES[code][0]}".split(" {", 1)[0]
+        f"  refused {count:,}: {code} · {_FACT.sub('…', ' '.join(SENTENCES[code]))}"
         for code, count in sorted(summary.by_code.items())
         if code not in ("verified", "daily_cap")
     ]

@@ -15,6 +15,7 @@ from ledgers import errors as ledgers
 from rewards import errors as rewards
 from service.db import is_retryable, is_unavailable
 from service.districts.errors import FutureMonth
+from service.field_messages import field_message
 from service.identity.tokens import InvalidToken
 from service.language import Text, chosen
 
@@ -183,7 +184,21 @@ NOT_JSON = _p(
     ("内容不是 JSON", "Not JSON"),
     ("请求内容不是有效的 JSON。", "The body is not valid JSON."),
 )  # fmt: skip
-ALL_TYPES = (*PROBLEM_TYPES.values(), UNAVAILABLE, BAD_BODY, NOT_JSON)
+NOT_SAID_TO_BE_JSON = _p(
+    415, "content-type-not-json",
+    ("内容类型不是 JSON", "Content type is not JSON"),
+    ("请以 Content-Type: application/json 发送。", "Send it with Content-Type: application/json."),
+)  # fmt: skip
+ALL_TYPES = (*PROBLEM_TYPES.values(), UNAVAILABLE, BAD_BODY, NOT_JSON, NOT_SAID_TO_BE_JSON)
+
+# Plain HTTP errors; another status says its English name in both languages.
+_HTTP_TITLES = {
+    400: "请求有误",
+    404: "没有这个地址",
+    405: "不支持该方法",
+    413: "内容过大",
+    500: "服务内部错误",
+}
 
 
 def register(app: Flask) -> None:
@@ -232,12 +247,14 @@ def on_http_error(error: HTTPException) -> Response:
     data = getattr(error, "data", None)  # webargs leaves its messages here.
     if error.code == 422 and data:
         return respond(BAD_BODY, errors=list(_pointers(data["messages"])))
-    if error.code == 400 and (data or request.is_json):
+    if error.code == 400 and request.is_json:
         return respond(NOT_JSON)
+    if error.code == 415:
+        return respond(NOT_SAID_TO_BE_JSON)
     headers = {k: v for k, v in error.get_headers() if k not in ("Content-Type", "Content-Length")}
     body = {
         "type": "about:blank",
-        "title": error.name,
+        "title": chosen(Text(_HTTP_TITLES.get(error.code or 500, error.name), error.name)),
         "status": error.code,
         "instance": request.path,
     }
@@ -247,7 +264,8 @@ def on_http_error(error: HTTPException) -> Response:
 def _pointers(messages: dict[str, Any]) -> Any:
     """marshmallow's nested messages as JSON pointers; the outermost key is where it stood."""
     for place, fields in messages.items():
-        for path, detail in _leaves(fields, ""):
+        for path, message in _leaves(fields, ""):
+            detail = chosen(field_message(message))
             if place == "json":
                 yield {"pointer": f"#{path}", "detail": detail}
             else:

@@ -1,10 +1,15 @@
 """Settings: the only place that reads the environment."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from redis.connection import parse_url
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 PREFIX = "TANHUI_"
 _DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
@@ -53,12 +58,12 @@ class _Reader:
         settings = Settings(
             var_dir=Path(self.take("VAR_DIR", "var")).absolute(),
             database_url=self.database_url(),
-            redis_url=self.url("REDIS_URL", _REDIS_SCHEMES),
+            redis_url=self.url("REDIS_URL", _REDIS_SCHEMES, parse_url),
             token_key_file=self.file("TOKEN_KEY_FILE"),
             voucher_key_file=self.file("VOUCHER_KEY_FILE"),
             token_issuer=self.take("TOKEN_ISSUER", "tanhui"),
             token_audience=self.take("TOKEN_AUDIENCE", "tanhui-api"),
-            public_url=self.take("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+            public_url=self.public_url(),
             host=self.take("HOST", "127.0.0.1"),
             port=self.whole("PORT", 8000, 1, 65_535),
             workers=self.whole("WORKERS", 2, 1, 64),
@@ -73,7 +78,7 @@ class _Reader:
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         value = self.take(name, str(default))
-        if value.isascii() and value.isdigit() and low <= int(value) <= high:
+        if re.fullmatch("[0-9]{1,6}", value) and low <= int(value) <= high:
             return int(value)
         self.problems.append(f"{PREFIX}{name} is {value!r}, not a number from {low} to {high}")
         return default
@@ -84,14 +89,26 @@ class _Reader:
             self.problems.append(f"{PREFIX}{name} names {value!r}, which is no file")
         return Path(value).absolute() if value else None
 
-    def url(self, name: str, schemes: set[str]) -> str | None:
+    def url(self, name: str, schemes: set[str], parse: Callable[[str], object]) -> str | None:
         value = self.take(name, "")
-        if value and urlsplit(value).scheme not in schemes:  # The value may hold a password.
-            self.problems.append(f"{PREFIX}{name} must begin with one of {sorted(schemes)}")
-        return value or None
+        if not value:
+            return None
+        scheme, separator, _ = value.partition("://")
+        if scheme not in schemes or not separator:  # The value may hold a password: not shown.
+            self.problems.append(f"{PREFIX}{name} must begin with one of {sorted(schemes)} and ://")
+        else:
+            try:
+                parse(value)
+            except (ArgumentError, ValueError):
+                self.problems.append(f"{PREFIX}{name} cannot be read: look at its host and port")
+        return value
+
+    def public_url(self) -> str:
+        value = self.url("PUBLIC_URL", {"http", "https"}, lambda value: urlsplit(value).port)
+        return (value or "http://127.0.0.1:8000").rstrip("/")
 
     def database_url(self) -> str | None:
-        value = self.url("DATABASE_URL", _DATABASE_SCHEMES)
+        value = self.url("DATABASE_URL", _DATABASE_SCHEMES, make_url)
         if value is None:
             return None
         return "postgresql+psycopg://" + value.partition("://")[2]

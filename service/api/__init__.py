@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import Flask
 from flask_smorest import Api
-from marshmallow import Schema, fields
 
 from service.api import accounts, activities, consumptions, districts, offers, redemptions
+from service.api.documentation import ProblemResponse, complete
 from service.settings import Settings
 
 _ABOUT = """碳普惠后端：每一次低碳行为核证、量化、入账，账可自查。
@@ -14,17 +14,6 @@ _ABOUT = """碳普惠后端：每一次低碳行为核证、量化、入账，�
 Units are in the names: `saved_mg_co2e` (milligrams of CO2e), `points`, `fen`. Writes are `PUT` to
 an id the client makes; sending again is safe. Errors are RFC 9457 problem documents. Texts come in
 zh-CN and en by `Accept-Language`."""
-
-
-class ProblemResponse(Schema):
-    """A problem document (RFC 9457); a type's further members are on its page."""
-
-    type = fields.URL(metadata={"description": "has a page that explains it"})
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    instance = fields.String()
-    errors = fields.List(fields.Dict(), metadata={"description": "of a body that does not fit"})
 
 
 class _Api(Api):
@@ -50,14 +39,12 @@ def register(app: Flask, settings: Settings) -> None:
     )
     for module in (accounts, activities, consumptions, districts, offers, redemptions):
         api.register_blueprint(module.bp)
-    app.extensions["tanhui-openapi"] = api
+    document = api.spec.to_dict()
+    complete(document, app)
+    app.extensions["tanhui-openapi"] = document
 
 
 def openapi(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document; problems carry their own content type."""
-    document: dict[str, Any] = app.extensions["tanhui-openapi"].spec.to_dict()
-    for response in document["components"]["responses"].values():
-        content = response.get("content", {})
-        if "application/json" in content:
-            content["application/problem+json"] = content.pop("application/json")
+    """The OpenAPI 3.1 document."""
+    document: dict[str, Any] = app.extensions["tanhui-openapi"]
     return document

@@ -24,7 +24,10 @@ class AccountResponse(Schema):
     kind = fields.String()
     balance = fields.Integer(metadata={"description": "in the account's unit"})
     debt = fields.Integer(
-        metadata={"description": "clawed back after it was spent; paid first by what comes in"}
+        metadata={
+            "description": "in the account's unit: clawed back after it was spent; what comes in"
+            " pays it first"
+        }
     )
 
 

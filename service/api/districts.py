@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from flask.views import MethodView
 from marshmallow import Schema, fields
@@ -21,8 +21,6 @@ bp = Blueprint(
 class Month(fields.Date):
     """The first day of a month; written YYYY-MM, where strptime takes more."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a month, as in 2016-04."}
-
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         if not re.fullmatch("[0-9]{4}-[0-9]{2}", str(value)):
             raise self.make_error("invalid")
@@ -33,6 +31,7 @@ class ReportQuery(Schema):
     month = Month(
         required=True,
         format="%Y-%m",
+        error_messages={"invalid": "Not a month, as in 2016-04."},
         metadata={"format": "year-month", "pattern": "^[0-9]{4}-[0-9]{2}$", "example": "2016-04"},
     )
 

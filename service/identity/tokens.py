@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 ROLES = ("resident", "merchant", "partner", "operator", "auditor", "district_officer")
 LIFETIME = timedelta(minutes=10)
 _ALGORITHM = "EdDSA"
+_TYPE = "at+jwt"  # RFC 9068: what the same key may sign for another purpose opens no door here.
 _CLAIMS = ["exp", "iat", "nbf", "iss", "aud", "sub", "role", "jti"]
 
 
@@ -52,12 +53,12 @@ class Tokens:
             "nbf": now,
             "exp": now + lifetime,
         }
-        return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"typ": "at+jwt"})
+        return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"typ": _TYPE})
 
     def check(self, token: str) -> Caller:
         """Who the token speaks for; raises InvalidToken saying what is wrong with it."""
         try:
-            claims: dict[str, Any] = jwt.decode(
+            decoded = jwt.decode_complete(
                 token,
                 self.key.public_key(),
                 algorithms=[_ALGORITHM],
@@ -79,6 +80,7 @@ class Tokens:
             raise InvalidToken("the token has expired") from error
         except jwt.PyJWTError as error:
             raise InvalidToken("the token is not valid") from error
-        if claims["role"] not in ROLES:
+        claims: dict[str, Any] = decoded["payload"]
+        if decoded["header"].get("typ") != _TYPE or claims["role"] not in ROLES:
             raise InvalidToken("the token is not valid")
         return Caller(claims["sub"], claims["role"], str(claims.get("scope", "")))

@@ -76,8 +76,8 @@ def _wants_page() -> bool:
     """Whether HTML was asked for by name: ``*/*`` alone, as of curl, is a program's."""
     if request.path == "/v1" or request.path.startswith("/v1/"):
         return False
-    best = request.accept_mimetypes.best_match(["application/problem+json", "text/html"])
-    return best == "text/html"
+    offered = ["application/problem+json", "application/json", "text/html"]
+    return request.accept_mimetypes.best_match(offered) == "text/html"
 
 
 def _page(template: str, **values: Any) -> Response:

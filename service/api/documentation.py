@@ -1,0 +1,109 @@
+"""What the OpenAPI document says of every operation alike: who may call it, how it refuses.
+
+Read from the routes themselves and from the table of problems, so that no view repeats it.
+"""
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask
+from marshmallow import INCLUDE, Schema, fields
+
+from service.problems import ALL_TYPES
+
+_METHODS = ("get", "put", "post", "patch", "delete")
+_HEADERS = {
+    401: {"WWW-Authenticate": "`Bearer`, and what is wrong with the token"},
+    503: {"Retry-After": "seconds to wait before sending the same again"},
+}
+
+
+class FieldProblem(Schema):
+    pointer = fields.String(metadata={"description": "JSON pointer into the body: `#/offer_id`"})
+    parameter = fields.String(metadata={"description": "or the name of a parameter"})
+    in_ = fields.String(data_key="in", metadata={"description": "where that stands: `query`"})
+    detail = fields.String(required=True)
+
+
+class ProblemResponse(Schema):
+    """A problem document (RFC 9457); a type's further members are on its page."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    type = fields.URL(required=True, metadata={"description": "has a page that explains it"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True, metadata={"description": "the HTTP status"})
+    detail = fields.String()
+    instance = fields.String(required=True)
+    errors = fields.List(
+        fields.Nested(FieldProblem), metadata={"description": "of a body that does not fit"}
+    )
+
+
+def complete(document: dict[str, Any], app: Flask) -> None:
+    """Add to each operation its roles and its problems; an answer may gain fields."""
+    components = document["components"]
+    statuses = set()
+    for path, method, authentication in _operations(app):
+        operation = document["paths"][path][method]
+        operation["security"] = [{"bearer": []}] if authentication else []
+        if authentication:
+            roles = ", ".join(f"`{role}`" for role in authentication)
+            operation["description"] = f"For the roles {roles}."
+        found = _problems(operation, guarded=bool(authentication), method=method, path=path)
+        statuses |= found
+        operation["responses"] |= {
+            str(status): {"$ref": f"#/components/responses/{HTTPStatus(status).name}"}
+            for status in sorted(found)
+        }
+    components["responses"] = {HTTPStatus(s).name: _problem(s) for s in sorted(statuses)} | {
+        "DEFAULT_ERROR": _response("Any other problem")
+    }
+    components["schemas"].pop("PaginationMetadata", None)  # flask-smorest's; lists page by cursor.
+    for name, schema in components["schemas"].items():
+        if not name.endswith("Request"):
+            schema.pop("additionalProperties", None)
+
+
+def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for rule in app.url_map.iter_rules():
+        view_class = getattr(app.view_functions[rule.endpoint], "view_class", None)
+        for method in _METHODS:
+            if rule.rule.startswith("/v1/") and (view := getattr(view_class, method, None)):
+                path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+                yield path, method, view.authentication
+
+
+def _problems(operation: dict[str, Any], *, guarded: bool, method: str, path: str) -> set[int]:
+    """The statuses with which it may refuse."""
+    found = {503}
+    if guarded:
+        found |= {401, 403}
+    if "{" in path:
+        found.add(404)
+    if "requestBody" in operation:
+        found |= {400, 413, 415}
+    if method == "put":
+        found.add(409)
+    if "requestBody" in operation or "parameters" in operation:
+        found.add(422)
+    return found
+
+
+def _problem(status: int) -> dict[str, Any]:
+    slugs = ", ".join(f"`{kind.slug}`" for kind in ALL_TYPES if kind.status == status)
+    phrase = HTTPStatus(status).phrase
+    response = _response(f"{phrase}: {slugs}" if slugs else phrase)
+    headers = {
+        name: {"description": says, "schema": {"type": "string"}}
+        for name, says in _HEADERS.get(status, {}).items()
+    }
+    return response | ({"headers": headers} if headers else {})
+
+
+def _response(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemResponse"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
