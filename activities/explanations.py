@@ -6,10 +6,10 @@
 from activities.models import Activity
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    "verified": ("已核证并入账。", "Verified and booked."),
+    "verified": ("已入账。", "Booked in full."),
     "daily_cap": (
-        "已核证：减排量全部计入；当日积分已达上限，其中 {trimmed_points} 分未发放。",
-        "Verified: the saved CO2e counts in full; {trimmed_points} points were over the day's cap.",
+        "减排量全部计入；当日积分已达上限，{trimmed_points} 分未发放。",
+        "The saved CO2e counts in full; points withheld over the day's cap: {trimmed_points}.",
     ),
     "already_claimed": (
         "同一行为此前已经计入，不重复发放。",

@@ -6,20 +6,28 @@ its own. Usage: ``python -m benchmarks.intake [EVENTS]``.
 """
 
 import gc
+import json
+import os
 import random
+import resource
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from statistics import median
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from activities.catalogue.loading import load
 from activities.events import Batch, Event
 from activities.intake import record
+from activities.models import Scene
 from activities.participants import enrol
 from benchmarks.machine import fresh_database, machine
 from service.db import Database
@@ -81,7 +89,45 @@ def main() -> None:
             f"  first fifth {first:,.0f}/s, last fifth {last:,.0f}/s:"
             f" {100 * (first - last) / first:+.1f} % slower (mark: 20 %)"
         )
+        _import(url, database, count)
         database.dispose()
+
+
+def _import(url: str, database: Database, count: int) -> None:
+    """The same number of rides from a file, by the command line in a process of its own."""
+    holders = [uuid4() for _ in range(10_000)]
+    now = datetime.now(UTC)
+
+    def prepare(session: Session) -> None:
+        demo = session.get_one(Scene, "demo.bike")
+        columns = {c.key: getattr(demo, c.key) for c in Scene.__table__.columns}
+        session.add(Scene(**{**columns, "code": "bench.bike", "feed_format": "native"}))
+        enrol(session, DEMO_PROGRAMME, dict.fromkeys(holders, "310118001"), now=now)
+
+    database.transact(prepare)
+    with tempfile.TemporaryDirectory(prefix="tanhui-bench-") as folder:
+        file = Path(folder) / "rides.csv"
+        with file.open("w", encoding="utf-8") as out:
+            out.write("event_id,holder_id,started_at,ended_at,quantity\n")
+            for number in range(count):
+                start = SPRING + timedelta(minutes=20 * (number // len(holders)))
+                end = start + timedelta(minutes=9)
+                holder = holders[number % len(holders)]
+                out.write(f"r{number},{holder},{start.isoformat()},{end.isoformat()},1\n")
+        environ = os.environ | {
+            "TANHUI_DATABASE_URL": url,
+            "TANHUI_REDIS_URL": "redis://127.0.0.1:1",  # Importing needs none.
+            "TANHUI_VAR_DIR": folder,
+        }
+        tanhui = Path(sys.executable).with_name("tanhui")
+        words = [tanhui, "import", file, "--scene", "bench.bike", "--json"]
+        begun = time.perf_counter()
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+        took = time.perf_counter() - begun
+        assert json.loads(done.stdout)["verified"] == count
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"tanhui import: {count:,} rows, {file.stat().st_size / 1e6:.0f} MB of CSV")
+        print(f"  {count / took:,.0f} rows/s, at most {memory:.0f} MiB of memory (mark: 300)")
 
 
 def _timed(database: Database, events: Iterator[Event]) -> list[float]:

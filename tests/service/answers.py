@@ -1,0 +1,69 @@
+"""How tests look at an answer, and at what it left in the books."""
+
+import re
+
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from service.db import Database
+from tests.makers import a_resident, an_offer
+
+PUBLIC_URL = "http://127.0.0.1:8000"
+ENGLISH = {"Accept-Language": "en-GB,en;q=0.8"}
+_BOOKS = (
+    "account",
+    "activity",
+    "claim",
+    "consumption",
+    "offer_stock",
+    "participant",
+    "posting",
+    "received_event",
+    "redemption",
+    "tally",
+    "transfer",
+    "voucher",
+)
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def books(database: Database) -> dict[str, int]:
+    """A sum over every row of what a request could write: equal before and after, or it wrote."""
+    query = " UNION ALL ".join(
+        f"SELECT '{table}', coalesce(sum(hashtextextended(row::text, 0)), 0) FROM {table} AS row"
+        for table in _BOOKS
+    )
+    rows = database.transact(lambda session: session.execute(text(query)).all())
+    return {name: int(value) for name, value in rows}
+
+
+def refused(answer: TestResponse, status: int, slug: str = "") -> dict:
+    """The problem document, after a look at all that every one has; "" is a plain HTTP error."""
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    found = answer.get_json(force=True)
+    assert found["type"] == (f"{PUBLIC_URL}/problems/{slug}" if slug else "about:blank")
+    assert found["status"] == status
+    assert found["instance"] == answer.request.path
+    english = "en" in answer.request.headers.get("Accept-Language", "")
+    assert answer.headers["Content-Language"] == ("en" if english else "zh-CN")
+    assert "Accept-Language" in answer.headers["Vary"]
+    texts = [found["title"], *(error["detail"] for error in found.get("errors", []))]
+    if slug:
+        texts.append(found["detail"])
+    assert [bool(_CHINESE.search(each)) for each in texts] == [not english] * len(texts), texts
+    return found
+
+
+def a_shop(database: Database, *, points: int = 300, **offer: object):
+    """A committed resident with points, and a committed offer."""
+    return database.transact(
+        lambda session: (a_resident(session, points=points), an_offer(session, **offer))
+    )
+
+
+def points(client: FlaskClient, headers: dict[str, str]) -> int:
+    """The caller's own view of the balance."""
+    accounts = client.get("/v1/accounts", headers=headers).json["accounts"]
+    return next(account["balance"] for account in accounts if account["unit"] == "point")
