@@ -53,17 +53,17 @@ _ACTIVITIES = text("""
     SELECT activity.* FROM unnest(CAST(:holders AS uuid[]), CAST(:ids AS uuid[])) AS k (holder, id)
     JOIN activity ON activity.holder_id = k.holder AND activity.id = k.id
 """)
-_HOMES = text(
-    "SELECT holder_id, programme_code, division_code FROM participant"
-    " WHERE holder_id = ANY(CAST(:ids AS uuid[]))"
-)
+_HOMES = text("""
+    SELECT replace(holder_id::text, '-', ''), programme_code, division_code
+    FROM participant WHERE holder_id = ANY(CAST(:holders AS uuid[]))
+""")
 # Writes nothing new: it makes the missing rows, locks all, and tells what they already hold.
 _LOCK_TALLIES = text("""
     INSERT INTO tally AS held (holder_id, behaviour_code, day)
     SELECT * FROM unnest(CAST(:holders AS uuid[]), CAST(:behaviours AS text[]),
         CAST(:days AS date[])) AS t (holder, behaviour, day) ORDER BY 1, 2, 3
     ON CONFLICT (holder_id, behaviour_code, day) DO UPDATE SET points = held.points
-    RETURNING holder_id, behaviour_code, day, points
+    RETURNING replace(holder_id::text, '-', ''), behaviour_code, day, points
 """)
 _ADD_TO_TALLIES = text("""
     UPDATE tally SET activities = tally.activities + added.activities,
@@ -94,17 +94,17 @@ def record(session: Session, batch: Batch) -> list[Answer]:
     if not batch.events:
         return []
     policies = load_policies(session, {event.scene for event in batch.events})
-    homes = _homes(session, {event.holder_id for event in batch.events})
     look_up_by_index(session)
     ids = uuid7s(len(batch.events), batch.received_at)
     items = [
         Item(event, event.holder_id.hex, UUID(activity_id), policies.get(event.scene))
         for event, activity_id in zip(batch.events, ids, strict=True)
     ]
+    homes = _homes(session, {item.holder for item in items})
     keys = [event.key() for event in batch.events]
     fresh, earlier = _receive(session, items, keys)
     for item in fresh.values():
-        decide(item, homes.get(item.event.holder_id), batch.received_at)
+        decide(item, homes.get(item.holder), batch.received_at)
     _claim(session, fresh.values())
     _grant(session, fresh.values())
     posting_id = _post(session, fresh, batch)
@@ -127,10 +127,10 @@ class _Received(NamedTuple):
     activity_id: UUID
 
 
-def _homes(session: Session, holder_ids: set[UUID]) -> dict[UUID, tuple[str, str]]:
-    """Programme and town of the residents among the holders."""
-    rows = session.execute(_HOMES, {"ids": array_of(holder.hex for holder in holder_ids)})
-    return {row[0]: (row[1], row[2]) for row in rows}
+def _homes(session: Session, holders: set[str]) -> dict[str, tuple[str, str]]:
+    """Programme and town of the residents among the holders, by id in hexadecimal."""
+    rows = session.execute(_HOMES, {"holders": array_of(holders)}).all()
+    return {holder: (programme, town) for holder, programme, town in rows}
 
 
 def _receive(
@@ -186,7 +186,7 @@ def _claim(session: Session, items: Iterable[Item]) -> None:
         item.duplicate_of = owners[item.fingerprint]
 
 
-TallyKey = tuple[UUID, str, date]
+TallyKey = tuple[str, str, date]  # The holder's id in hexadecimal, the behaviour, the day.
 
 
 def _grant(session: Session, items: Iterable[Item]) -> None:
@@ -227,13 +227,13 @@ def _grant(session: Session, items: Iterable[Item]) -> None:
 def _tally_key(item: Item) -> TallyKey:
     assert item.policy is not None
     assert item.day is not None
-    return item.event.holder_id, item.policy.behaviour_code, item.day
+    return item.holder, item.policy.behaviour_code, item.day
 
 
 def _tally_columns(keys: Iterable[TallyKey]) -> dict[str, str]:
     holders, behaviours, days = zip(*keys, strict=True)
     return {
-        "holders": array_of(holder.hex for holder in holders),
+        "holders": array_of(holders),
         "behaviours": array_of(behaviours),
         "days": array_of(days),
     }
@@ -243,7 +243,7 @@ def _lock_tallies(session: Session, keys: set[TallyKey]) -> dict[TallyKey, int]:
     """Points granted so far by each of the tallies, which stay locked."""
     if not keys:
         return {}
-    rows = session.execute(_LOCK_TALLIES, _tally_columns(keys))
+    rows = session.execute(_LOCK_TALLIES, _tally_columns(keys)).all()
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
@@ -260,28 +260,31 @@ def _post(session: Session, fresh: Mapping[str, Item], batch: Batch) -> UUID | N
 
 def _transfers(items: Iterable[Item]) -> list[NewTransfer]:
     """From the programme's issued account to the resident's own: CO2e, then points."""
-    issued: dict[tuple[UUID, str], AccountKey] = {}
+    keys: dict[str, tuple[AccountKey, AccountKey]] = {}  # By who and kind: of CO2e, of points.
+
+    def both(holder: str, holder_id: UUID, kind: str) -> tuple[AccountKey, AccountKey]:
+        if (found := keys.get(holder + kind)) is None:
+            found = keys[holder + kind] = (
+                account_key(holder_id, "mg_co2e", kind),
+                account_key(holder_id, "point", kind),
+            )
+        return found
+
     transfers = []
     for item in items:
         assert item.policy is not None
-        holder_id, programme_id = item.event.holder_id, item.policy.programme_holder_id
-        for unit, amount in (("mg_co2e", item.saved_mg_co2e), ("point", item.points)):
-            if not amount:
-                continue
-            source = issued.get((programme_id, unit))
-            if source is None:
-                source = issued[programme_id, unit] = account_key(programme_id, unit, ISSUED)
-            transfers.append(
-                NewTransfer(
-                    holder_id,
-                    source,
-                    account_key(holder_id, unit, PERSONAL),
-                    amount,
-                    "earn",
-                    item.activity_id,
-                    item.event.started_at,
+        event, cause, policy = item.event, item.activity_id, item.policy
+        issued = both(policy.programme_code, policy.programme_holder_id, ISSUED)
+        personal = both(item.holder, event.holder_id, PERSONAL)
+        for amount, source, target in zip(
+            (item.saved_mg_co2e, item.points), issued, personal, strict=True
+        ):
+            if amount:
+                transfers.append(
+                    NewTransfer(
+                        event.holder_id, source, target, amount, "earn", cause, event.started_at
+                    )
                 )
-            )
     return transfers
 
 

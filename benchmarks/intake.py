@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from statistics import median
+from threading import Lock
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -77,20 +78,52 @@ def main() -> None:
     print(machine())
     with fresh_database() as url:
         database = Database(url)
-        rates = _timed(database, generated(enrol_residents(database), count))
-        fifth = max(len(rates) // 5, 1)
-        first, last = median(rates[:fifth]), median(rates[-fifth:])
-        total = count / sum(BATCH_EVENTS / rate for rate in rates)
+        events = generated(enrol_residents(database), count + count // 5)
+        both = _feed(database, islice(events, count), connections=2)
+        fifth = len(both) // 5
+        first, last = _rate(both[: fifth + 1]), _rate(both[-fifth - 1 :])
         with database.engine.connect() as connection:
             transfers = connection.scalar(text("SELECT count(*) FROM transfer"))
         print(f"record: {count:,} events ({transfers:,} transfers) in batches of {BATCH_EVENTS:,}")
-        print(f"  {total:,.0f} events/s (mark: 12,000)")
+        print(f"  two connections: {_rate(both):,.0f} events/s (mark: 12,000)")
         print(
-            f"  first fifth {first:,.0f}/s, last fifth {last:,.0f}/s:"
+            f"    first fifth {first:,.0f}/s, last fifth {last:,.0f}/s:"
             f" {100 * (first - last) / first:+.1f} % slower (mark: 20 %)"
         )
+        single = _feed(database, events, connections=1)
+        print(f"  then one connection: {_rate(single):,.0f} events/s")
         _import(url, database, count)
         database.dispose()
+
+
+def _feed(database: Database, events: Iterator[Event], *, connections: int) -> list[float]:
+    """The instants at which batches were committed, the start first.
+
+    Each connection sends one batch after the other, as so many partners would. Generating the
+    events is counted too.
+    """
+    turn = Lock()
+    committed = [time.perf_counter()]
+
+    def send(_: int) -> None:
+        while True:
+            with turn:
+                chunk = list(islice(events, BATCH_EVENTS))
+            if not chunk:
+                return
+            batch = Batch(chunk, "benchmark", datetime.now(UTC))
+            answers = database.transact(lambda session, batch=batch: record(session, batch))
+            committed.append(time.perf_counter())
+            assert all(answer.decision == "verified" for answer in answers)
+
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(send, range(connections)))
+    return committed
+
+
+def _rate(committed: list[float]) -> float:
+    """Events a second between the first and the last of these commits."""
+    return (len(committed) - 1) * BATCH_EVENTS / (committed[-1] - committed[0])
 
 
 def _import(url: str, database: Database, count: int) -> None:
@@ -128,18 +161,6 @@ def _import(url: str, database: Database, count: int) -> None:
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(f"tanhui import: {count:,} rows, {file.stat().st_size / 1e6:.0f} MB of CSV")
         print(f"  {count / took:,.0f} rows/s, at most {memory:.0f} MiB of memory (mark: 300)")
-
-
-def _timed(database: Database, events: Iterator[Event]) -> list[float]:
-    """Events a second of each batch; generating them is not counted, committing is."""
-    rates = []
-    while chunk := list(islice(events, BATCH_EVENTS)):
-        batch = Batch(chunk, "benchmark", datetime.now(UTC))
-        begun = time.perf_counter()
-        answers = database.transact(lambda session, batch=batch: record(session, batch))
-        rates.append(len(answers) / (time.perf_counter() - begun))
-        assert all(answer.decision == "verified" for answer in answers)
-    return rates
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ def copy_lines(session: Session, table: str, columns: Sequence[str], lines: Iter
 
 def escaped(value: str) -> str:
     """Text as COPY's text format wants it."""
+    if value.isprintable() and "\\" not in value:
+        return value
     return (
         value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     )

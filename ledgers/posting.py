@@ -158,15 +158,14 @@ def _post(session: Session, posting: NewPosting, *, now: datetime, clawback: boo
         accounts = _lock_holder(session, debited[0].holder_id)
         if not clawback:
             _check_funds(accounts, {key.id: -changes[key.id][1] for key in debited})
+    posting_id, ids = posting.id.hex, uuid7s(len(contents), now)
     copy_lines(
         session,
         "transfer",
         _COLUMNS,
         (
-            f"{transfer_id}\t{posting.id.hex}\t{position}\t{content}"
-            for position, (transfer_id, content) in enumerate(
-                zip(uuid7s(len(contents), now), contents, strict=True)
-            )
+            f"{transfer_id}\t{posting_id}\t{position}\t{content}"
+            for position, (transfer_id, content) in enumerate(zip(ids, contents, strict=True))
         ),
     )
     _apply(session, changes.values(), clawback=clawback)
@@ -197,14 +196,16 @@ def _changes(transfers: Sequence[NewTransfer]) -> Changes:
 def _contents(transfers: Sequence[NewTransfer]) -> list[str]:
     """Each transfer as a line of COPY, without the ids that this write gives it."""
     contents = []
-    last_at, last_text = None, ""
+    before, holder, cause = None, "", ""
     for t in transfers:
-        if t.occurred_at is not last_at:  # The transfers of one cause follow each other.
-            last_at, last_text = t.occurred_at, t.occurred_at.isoformat()
+        if before is None or t.reference is not before.reference:  # Those of one cause follow
+            holder = t.holder_id.hex  # each other and share these.
+            cause = f"{t.reference.hex}\t{t.occurred_at.isoformat()}"
+        before = t
         reverses = t.reverses_id.hex if t.reverses_id else NULL
         contents.append(
-            f"{t.holder_id.hex}\t{t.debit.unit}\t{t.debit.id}\t{t.credit.id}\t{t.amount}"
-            f"\t{t.kind}\t{t.reference.hex}\t{last_text}\t{reverses}"
+            f"{holder}\t{t.debit.unit}\t{t.debit.id}\t{t.credit.id}\t{t.amount}\t{t.kind}"
+            f"\t{cause}\t{reverses}"
         )
     return contents
 

@@ -14,7 +14,7 @@ from activities import errors as activities
 from ledgers import errors as ledgers
 from rewards import errors as rewards
 from service.db import is_retryable, is_unavailable
-from service.districts.errors import FutureMonth
+from service.districts.errors import MonthNotOver, NotADistrict
 from service.field_messages import field_message
 from service.identity.tokens import InvalidToken
 from service.language import Text, chosen
@@ -149,12 +149,19 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
         ("核销编号已被使用", "Consumption id already used"),
         ("该编号已用于另一张券。", "This id already stands for the use of another voucher."),
     ),
-    FutureMonth: _p(
-        422, "future-month",
-        ("月份尚未开始", "Month not begun"),
-        ("{month} 尚未开始，没有可报告的内容。",
-         "{month} has not begun; there is nothing to report."),
+    MonthNotOver: _p(
+        422, "month-not-over",
+        ("月份尚未结束", "Month not over"),
+        ("{month} 尚未结束；为保护个人信息，月份结束后才能报告。",
+         "{month} is not over; to protect residents a month is reported once it has ended."),
         "month",
+    ),
+    NotADistrict: _p(
+        422, "not-a-district",
+        ("不是区县", "Not a district"),
+        ("{code} 不是区县；报告只按区县出具。",
+         "{code} is not a district; reports are made for districts only."),
+        "code",
     ),
     InvalidToken: _p(
         401, "invalid-token",

@@ -3,9 +3,24 @@
 from ledgers.errors import DomainError
 
 
-class FutureMonth(DomainError):
-    """The month has not begun in the programme's zone."""
+class MonthNotOver(DomainError):
+    """The month has not ended in the programme's zone.
+
+    A month that still runs is not reported: today's report less yesterday's would show what a
+    single resident did.
+    """
 
     def __init__(self, month: str) -> None:
-        super().__init__(f"{month} has not begun")
+        super().__init__(f"{month} is not over")
         self.month = month
+
+
+class NotADistrict(DomainError):
+    """The division is no district.
+
+    Reports of two levels would share towns, and what one withholds the other could give away.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{code} is not a district")
+        self.code = code

@@ -1,7 +1,8 @@
 """A district's month: activities by behaviour and town, residents, kg CO2e, points.
 
-Read straight from activities and transfers. Months are those of the programme's zone (Asia/
-Shanghai, design section 4). Small cells are withheld by ``service.districts.suppression``.
+Read straight from activities and transfers, for districts and months that are over. Months are
+those of the programme's zone (Asia/Shanghai, design section 4). Small cells are withheld by
+``service.districts.suppression``.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from activities.errors import UnknownDivision
 from activities.models import Division
-from service.districts.errors import FutureMonth
+from service.districts.errors import MonthNotOver, NotADistrict
 from service.districts.suppression import TOTAL, Cell, withheld
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -92,14 +93,17 @@ def report(session: Session, division_code: str, month: date, *, now: datetime) 
 
     Raises:
         UnknownDivision: no such code.
-        FutureMonth: it has not begun.
+        NotADistrict: a province, city or town.
+        MonthNotOver: it has not ended yet.
     """
     division = session.get(Division, division_code)
     if division is None:
         raise UnknownDivision(division_code)
+    if division.level != "district":
+        raise NotADistrict(division_code)
+    if month >= now.astimezone(ZONE).date().replace(day=1):
+        raise MonthNotOver(f"{month:%Y-%m}")
     beyond = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    if month > now.astimezone(ZONE).date():
-        raise FutureMonth(f"{month:%Y-%m}")
     towns = _towns(session, division_code)
     return Report(
         division_code=division.code,

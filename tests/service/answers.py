@@ -1,11 +1,16 @@
 """How tests look at an answer, and at what it left in the books."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
 
 from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from rewards.models import Offer
 from service.db import Database
 from tests.makers import a_resident, an_offer
 
@@ -38,11 +43,18 @@ def books(database: Database) -> dict[str, int]:
     return {name: int(value) for name, value in rows}
 
 
-def refused(answer: TestResponse, status: int, slug: str = "") -> dict:
+@contextmanager
+def nothing_written(database: Database) -> Iterator[None]:
+    before = books(database)
+    yield
+    assert books(database) == before
+
+
+def refused(answer: TestResponse, status: int, slug: str = "") -> dict[str, Any]:
     """The problem document, after a look at all that every one has; "" is a plain HTTP error."""
     assert answer.status_code == status, answer.text
     assert answer.content_type == "application/problem+json"
-    found = answer.get_json(force=True)
+    found: dict[str, Any] = answer.get_json(force=True)
     assert found["type"] == (f"{PUBLIC_URL}/problems/{slug}" if slug else "about:blank")
     assert found["status"] == status
     assert found["instance"] == answer.request.path
@@ -52,18 +64,32 @@ def refused(answer: TestResponse, status: int, slug: str = "") -> dict:
     texts = [found["title"], *(error["detail"] for error in found.get("errors", []))]
     if slug:
         texts.append(found["detail"])
-    assert [bool(_CHINESE.search(each)) for each in texts] == [not english] * len(texts), texts
+    assert all(texts)
+    assert {bool(_CHINESE.search(each)) for each in texts} == {not english}, texts
     return found
 
 
-def a_shop(database: Database, *, points: int = 300, **offer: object):
+def refused_in_both_languages(
+    database: Database,
+    send: Callable[[dict[str, str]], TestResponse],
+    status: int,
+    slug: str = "",
+) -> dict[str, Any]:
+    """The Chinese document. ``send`` takes headers; nothing is written by either."""
+    with nothing_written(database):
+        chinese, english = send({}), send(ENGLISH)
+    refused(english, status, slug)
+    return refused(chinese, status, slug)
+
+
+def a_shop(database: Database, *, points: int = 300, **offer: Any) -> tuple[UUID, Offer]:
     """A committed resident with points, and a committed offer."""
     return database.transact(
         lambda session: (a_resident(session, points=points), an_offer(session, **offer))
     )
 
 
-def points(client: FlaskClient, headers: dict[str, str]) -> int:
+def points_of(client: FlaskClient, headers: dict[str, str]) -> int:
     """The caller's own view of the balance."""
     accounts = client.get("/v1/accounts", headers=headers).json["accounts"]
     return next(account["balance"] for account in accounts if account["unit"] == "point")

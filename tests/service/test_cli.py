@@ -85,7 +85,7 @@ def test_a_missing_column_is_exit_1_with_its_name(run, tmp_path):
         (("import", "no-such.csv", "--scene", "demo.bike"), "no such file"),
         (("import", __file__, "--scene", "no.scene"), "no scene 'no.scene'"),
         (("report", "999999", "--month", "2016-04"), "no division '999999'"),
-        (("report", "310118", "--month", "2199-01"), "has not begun"),
+        (("report", "310118", "--month", "2199-01"), "is not over"),
         (("catalogue", "load", "/nonexistent"), "holds none of"),
     ],
 )

@@ -151,7 +151,7 @@ def test_home_shows_each_activity_with_all_its_milligrams_and_why(demo: FlaskCli
     cells = page.text
     assert "13,162 <small>steps</small>" in cells
     assert "263.240 <small>g</small>" in cells
-    assert "63 points were over the day&#39;s cap." in cells
+    assert "points withheld over the day&#39;s cap: 63." in cells
     assert "The quantity 0 is outside the plausible range." in cells
     assert page.texts["time"][-2:] == ["2016-04-13", "2016-04-12"]  # The latest day first.
     assert [found["class"] for found in page.all("span") if "class" in found] == [

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from activities.errors import UnknownDivision
 from rewards.redemption import redeem
-from service.districts.errors import FutureMonth
+from service.districts.errors import MonthNotOver, NotADistrict
 from service.districts.reporting import Report, report
 from tests.makers import APRIL_12, a_resident, a_ride, a_walk, an_offer, recorded
 
@@ -149,7 +149,9 @@ def test_points_spent_are_withheld_likewise(fresh_database):
 
     fresh_database.transact(work)
 
-    found = reported(fresh_database, month=date(2026, 11, 1))
+    found = fresh_database.transact(
+        lambda s: report(s, "330402", date(2026, 11, 1), now=NOW + timedelta(days=12))
+    )
     spent = {row.town_code: row.spent_points for row in found.spent}
     assert spent == {TOWNS[0]: None, TOWNS[1]: 120, TOWNS[2]: None, None: 250}
 
@@ -157,17 +159,34 @@ def test_points_spent_are_withheld_likewise(fresh_database):
 def test_a_division_reports_its_own_towns_only(fresh_database, populate):
     populate(town0=10)
 
-    assert shown(reported(fresh_database, "33"))[None, None] == 10
+    assert shown(reported(fresh_database))[None, None] == 10
     assert reported(fresh_database, "310118").rows == []
-    assert shown(reported(fresh_database, TOWNS[0]))[TOWNS[0], None] == 10
 
 
-def test_an_unknown_division_and_a_month_to_come(fresh_database):
+def test_an_unknown_division_and_a_month_that_is_not_over(fresh_database):
     with pytest.raises(UnknownDivision):
         reported(fresh_database, "999999")
-    with pytest.raises(FutureMonth):
-        reported(fresh_database, month=date(2026, 12, 1))
-    assert reported(fresh_database, month=date(2026, 11, 1)).rows == []
+    for month in (date(2026, 12, 1), date(2026, 11, 1)):
+        with pytest.raises(MonthNotOver):
+            reported(fresh_database, month=month)
+    assert reported(fresh_database, month=date(2026, 10, 1)).rows == []
+
+
+def test_a_month_is_over_at_midnight_of_the_programmes_zone(fresh_database):
+    def october(now: datetime) -> Report:
+        day = date(2026, 10, 1)
+        return fresh_database.transact(lambda s: report(s, "330402", day, now=now))
+
+    with pytest.raises(MonthNotOver):
+        october(datetime(2026, 10, 31, 15, 59, 59, tzinfo=UTC))
+    assert october(datetime(2026, 10, 31, 16, tzinfo=UTC)).rows == []
+
+
+@pytest.mark.parametrize("code", ["33", "3304", "330402007"])
+def test_only_districts_are_reported(fresh_database, code):
+    """Else the table of a city or of a town could give away what the district's withholds."""
+    with pytest.raises(NotADistrict):
+        reported(fresh_database, code)
 
 
 def test_behaviours_are_apart_and_together(fresh_database):

@@ -1,0 +1,116 @@
+"""Every route says who may call it, and holds to it."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from service.identity.tokens import ROLES
+from tests.service.answers import refused
+
+PUBLIC = {
+    "/",
+    "/docs",
+    "/healthz",
+    "/openapi.json",
+    "/problems/<slug>",
+    "/readyz",
+    "/static/<path:filename>",
+}
+GUARDED = {
+    ("GET", "/v1/accounts"): {"resident"},
+    ("GET", "/v1/accounts/<uuid:account_id>/statement"): {"resident"},
+    ("GET", "/v1/activities"): {"resident"},
+    ("PUT", "/v1/consumptions/<uuid:consumption_id>"): {"merchant"},
+    ("GET", "/v1/districts/<string:division_code>/report"): {
+        "district_officer",
+        "operator",
+        "auditor",
+    },
+    ("GET", "/v1/offers"): {"resident"},
+    ("GET", "/v1/redemptions/<uuid:redemption_id>"): {"resident"},
+    ("PUT", "/v1/redemptions/<uuid:redemption_id>"): {"resident"},
+}
+
+
+SAMPLES = {"division_code": "310118", "slug": "sold-out", "filename": "favicon.svg"}
+
+
+class Route(NamedTuple):
+    method: str
+    rule: str
+    url: str
+    view: Any
+
+
+def routes(app: Flask) -> Iterator[Route]:
+    """Each method of each rule, with the function that answers it and a URL that leads there."""
+    urls = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        values = {name: SAMPLES.get(name, uuid4()) for name in rule.arguments}
+        view = app.view_functions[rule.endpoint]
+        for method in rule.methods - {"OPTIONS"}:
+            url = urls.build(rule.endpoint, values, method=method)
+            yield Route(method, rule.rule, url, _answering(view, method))
+
+
+def _answering(view: Any, method: str) -> Any:
+    """A MethodView answers HEAD with its GET."""
+    if (view_class := getattr(view, "view_class", None)) is None:
+        return view
+    return getattr(view_class, method.lower(), None) or view_class.get
+
+
+def test_every_route_says_who_may_call_it(app):
+    silent = [route for route in routes(app) if not hasattr(route.view, "authentication")]
+
+    assert silent == []
+
+
+def test_what_is_open_to_anybody_is_open_on_purpose(app):
+    assert {route.rule for route in routes(app) if route.view.authentication == ()} == PUBLIC
+
+
+def test_what_is_guarded_is_for_these_roles(app):
+    guarded = {
+        (route.method, route.rule): set(route.view.authentication)
+        for route in routes(app)
+        if route.view.authentication and route.method != "HEAD"
+    }
+
+    assert guarded == GUARDED
+    assert set().union(*guarded.values()) <= set(ROLES)
+
+
+def test_no_guarded_route_answers_a_caller_without_a_token(app, client):
+    for route in routes(app):
+        if route.view.authentication:
+            answer = client.open(route.url, method=route.method)
+            assert answer.status_code == 401, route
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer "), route
+            if route.method != "HEAD":
+                refused(answer, 401, "invalid-token")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_gets_in_where_it_is_named_and_nowhere_else(app, client, bearer, role):
+    """A scope for everybody: a role must not do as a scope."""
+    scope = "310118" if role == "district_officer" else uuid4()
+    headers = bearer(role, uuid4(), scope)
+    for route in routes(app):
+        if not route.view.authentication:
+            continue
+        answer = client.open(route.url, method=route.method, headers=headers)
+        if role in route.view.authentication:
+            assert answer.status_code not in (401, 403), route
+        else:
+            assert answer.status_code == 403, route
+            if route.method != "HEAD":
+                refused(answer, 403, "wrong-role")
+
+
+def test_open_routes_take_no_notice_of_a_bad_token(client):
+    for path in ("/healthz", "/openapi.json"):
+        assert client.get(path, headers={"Authorization": "Bearer x"}).status_code == 200
