@@ -172,21 +172,23 @@ class _Postgres(_Server):
 
     def claim(self) -> None:
         self.install = _package(PG_PACKAGE) / "pginstall18"
+        place = FALLBACK_ROOT / self.elsewhere
         if os.geteuid() == 0:
-            self._settle_for_root(FALLBACK_ROOT / self.elsewhere)
+            self._settle_for_root(place)
         self.data, version = self.home / "data", self.home / "data" / "PG_VERSION"
         if version.exists() and (found := version.read_text().strip()) != PG_MAJOR:
             raise EmbeddedError(f"{self.data} is of version {found}, not {PG_MAJOR}: move it away")
         self.own(f".s.PGSQL.{PG_PORT}")
+        if os.geteuid() == 0:  # Last: a folder that is refused leaves no copy behind.
+            if not all(_may_pass(*self.user, self.install / needed) for needed in PG_NEEDS):
+                self.install = _copy(self.install, _own(place, (0, 0), 0o755))
 
     def _settle_for_root(self, place: Path) -> None:
-        """Choose the user, and a folder and programs within its reach. Data stays where it is."""
+        """Choose the user, and a folder within its reach. Data stays where it is."""
         moved, self.user = place / self.name, _unprivileged(self.home)
         if not self.home.exists() and (moved.exists() or not _may_pass(*self.user, self.var_dir)):
             _own(place, (0, 0), 0o755)
             self.home, self.user = moved, _unprivileged(moved)
-        if not all(_may_pass(*self.user, self.install / needed) for needed in PG_NEEDS):
-            self.install = _copy(self.install, _own(place, (0, 0), 0o755))
 
     def command(self, options: dict[str, Any]) -> list[str]:
         programs, fresh = self.install / "bin", self.home / "data.new"
