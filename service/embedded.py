@@ -179,9 +179,9 @@ class _Postgres(_Server):
         if version.exists() and (found := version.read_text().strip()) != PG_MAJOR:
             raise EmbeddedError(f"{self.data} is of version {found}, not {PG_MAJOR}: move it away")
         self.own(f".s.PGSQL.{PG_PORT}")
-        if os.geteuid() == 0:  # Last: a folder that is refused leaves no copy behind.
-            if not all(_may_pass(*self.user, self.install / needed) for needed in PG_NEEDS):
-                self.install = _copy(self.install, _own(place, (0, 0), 0o755))
+        reachable = all(_may_pass(*self.user, self.install / needed) for needed in PG_NEEDS)
+        if os.geteuid() == 0 and not reachable:  # Last: a folder refused leaves no copy behind.
+            self.install = _copy(self.install, _own(place, (0, 0), 0o755))
 
     def _settle_for_root(self, place: Path) -> None:
         """Choose the user, and a folder within its reach. Data stays where it is."""
