@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -100,9 +99,3 @@ def _take(session: Session, consumption_id: UUID, voucher: Voucher, now: datetim
         raise ConsumptionReused(consumption_id)
     voucher.consumed_at, voucher.consumption_id = now, consumption_id
     session.flush()
-
-
-def find_voucher(session: Session, code: str) -> Voucher | None:
-    """The voucher behind a typed code, for those who may look at any."""
-    hashed = code_sha256(code)
-    return session.scalar(select(Voucher).where(Voucher.code_sha256 == hashed)) if hashed else None

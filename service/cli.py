@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from activities.audit import audit as audit_activities
 from activities.catalogue.loading import BUNDLED, load
+from activities.models import Programme
+from ledgers.accounts import system_balances
 from ledgers.audit import audit as audit_ledger
 from ledgers.errors import DomainError
 from rewards.audit import audit as audit_rewards
@@ -224,7 +226,10 @@ def report_(division: str, month: datetime, shape: str) -> None:
 @tanhui.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def audit(as_json: bool) -> None:
-    """Recompute everything from transfers; exit 1 on any drift, each named."""
+    """Recompute everything from transfers; exit 1 on any drift, each named.
+
+    Shows what each programme issued, redeemed and so on, summed from the transfers.
+    """
     with (
         starting.connected(Settings.from_env()) as services,
         services.database.snapshot() as session,
@@ -234,12 +239,11 @@ def audit(as_json: bool) -> None:
             for check in (audit_ledger, audit_activities, audit_rewards)
             for drift in check(session)
         ]
-    if as_json:
-        click.echo(msgspec.json.encode(drifts).decode())
-    else:
-        for drift in drifts:
-            click.echo(f"{drift.check} {drift.subject}: {drift.found}, not {drift.expected}")
-        click.echo(f"{len(drifts)} drifts" if drifts else "no drift: every figure recomputes")
+        totals = {
+            programme.code: system_balances(session, programme.holder_id)
+            for programme in session.scalars(select(Programme).order_by(Programme.code))
+        }
+    click.echo(printing.AUDIT_SHAPES["json" if as_json else "text"](drifts, totals))
     if drifts:
         sys.exit(1)
 

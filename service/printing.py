@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from activities.explanations import SENTENCES
 from activities.models import Factor, Method, Scene
+from ledgers.audit import Drift
 from service.demo import Demo
 from service.districts.reporting import Report
 from service.feeds.importing import Summary
 
 WITHHELD = "*"
+_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?")
 _FACT = re.compile(r"\{\w+\}")  # What differs from row to row.
 
 
@@ -35,9 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(_width(row[n]) for row in cells) for n in range(len(header))]
     numeric = [
-        all(
-            row[n].replace(",", "").replace(".", "").isdigit() for row in cells[1:] if row[n] != "*"
-        )
+        all(_NUMBER.fullmatch(row[n]) for row in cells[1:] if row[n] != "*")
         for n in range(len(header))
     ]
     return "\n".join(
@@ -161,6 +161,35 @@ def report_csv(report: Report) -> str:
     writer.writerows(rows)
     return "\ufeff" + out.getvalue()
 
+
+Totals = dict[str, dict[tuple[str, str], int]]  # By programme: by unit and kind of account.
+
+
+def audit_text(drifts: Sequence[Drift], totals: Totals) -> str:
+    """Each drift on a line, or that there is none; and the programmes' own accounts."""
+    lines = [f"{d.check} {d.subject}: {d.found}, not {d.expected}" for d in drifts]
+    rows = [
+        (programme, kind, unit, f"{balance:,}")
+        for programme, balances in totals.items()
+        for (unit, kind), balance in sorted(balances.items())
+        if balance
+    ]
+    lines.append(table(("programme", "account", "unit", "balance"), rows))
+    lines.append(f"{len(drifts)} drifts" if drifts else "no drift: every figure recomputes")
+    return "\n".join(lines)
+
+
+def audit_json(drifts: Sequence[Drift], totals: Totals) -> str:
+    """The same as JSON; of the programmes' accounts all, also those of nothing."""
+    system_accounts = [
+        {"programme": programme, "kind": kind, "unit": unit, "balance": balance}
+        for programme, balances in totals.items()
+        for (unit, kind), balance in sorted(balances.items())
+    ]
+    return msgspec.json.encode({"drifts": drifts, "system_accounts": system_accounts}).decode()
+
+
+AUDIT_SHAPES = {"text": audit_text, "json": audit_json}
 
 REPORT_SHAPES: dict[str, Callable[[Report], str]] = {
     "table": report_text,

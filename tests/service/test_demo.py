@@ -151,7 +151,19 @@ def test_a_second_run_changes_no_balance_and_the_audit_is_clean(first, demo):
         assert {**summary, "already_known": 0} == first["imports"][scene]
     assert told["redemption"] == first["redemption"]
     audit = run("audit", "--json")
-    assert (audit.returncode, json.loads(audit.stdout)) == (0, [])
+    told = json.loads(audit.stdout)
+    assert (audit.returncode, told["drifts"]) == (0, [])
+    assert {(a["kind"], a["unit"]): a["balance"] for a in told["system_accounts"]} == {
+        ("issued", "mg_co2e"): -(143_592_720 + 10_296_000),
+        ("issued", "point"): -(123_103 + 10_296),
+        ("redeemed", "point"): 500,
+        **{
+            (kind, unit): 0
+            for kind in ("redeemed", "expired", "retired", "clearing")
+            for unit in ("mg_co2e", "point")
+            if (kind, unit) != ("redeemed", "point")
+        },
+    }
 
 
 def test_the_audit_fails_on_a_drift_and_names_it(first, demo):
