@@ -14,6 +14,7 @@ def create_app(settings: Settings) -> Flask:
     """The WSGI application; contacts no server until the first request."""
     app = Flask("service", root_path=str(web.ROOT))
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Chinese is text, not escapes.
     app.extensions["tanhui"] = Services.connect(settings)
     app.view_functions["static"] = public(app.view_functions["static"])
     problems.register(app)

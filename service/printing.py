@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from activities.explanations import SENTENCES
 from activities.models import Factor, Method, Scene
 from ledgers.audit import Drift
-from service.demo import Demo
+from service.demo import MERCHANT_ID, Demo
 from service.districts.reporting import Report
 from service.feeds.importing import Summary
 
@@ -210,6 +210,7 @@ def demo_text(demo: Demo) -> str:
     parts.append(
         "go on:\n"
         f"  tanhui token resident --subject {demo.holder_id}\n"
+        f"  tanhui token merchant --scope {MERCHANT_ID}\n"
         "  tanhui token district_officer --scope 310118\n"
         "  tanhui report 310118 --month 2016-04\n"
         "  tanhui audit"
@@ -223,6 +224,7 @@ def demo_json(demo: Demo) -> str:
     return msgspec.json.encode(
         {
             "resident": demo.holder_id,
+            "merchant": MERCHANT_ID,
             "imports": {scene: _summary(summary) for scene, summary in demo.imports.items()},
             "redemption": {"id": redeemed.id, "spent_points": redeemed.spent_points},
             "reports": demo.reports,
