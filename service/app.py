@@ -18,7 +18,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["tanhui"] = Services.connect(settings)
     app.view_functions["static"] = public(app.view_functions["static"])
     problems.register(app)
-    api.register(app, settings)
+    api.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(web.bp)
     app.after_request(web.secure)

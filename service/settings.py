@@ -55,6 +55,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def settings(self) -> Settings:
+        host, port = self.take("HOST", "127.0.0.1"), self.whole("PORT", 8000, 1, 65_535)
         settings = Settings(
             var_dir=Path(self.take("VAR_DIR", "var")).absolute(),
             database_url=self.database_url(),
@@ -63,9 +64,9 @@ class _Reader:
             voucher_key_file=self.file("VOUCHER_KEY_FILE"),
             token_issuer=self.take("TOKEN_ISSUER", "tanhui"),
             token_audience=self.take("TOKEN_AUDIENCE", "tanhui-api"),
-            public_url=self.public_url(),
-            host=self.take("HOST", "127.0.0.1"),
-            port=self.whole("PORT", 8000, 1, 65_535),
+            public_url=self.public_url(f"http://{host}:{port}"),
+            host=host,
+            port=port,
             workers=self.whole("WORKERS", 2, 1, 64),
         )
         self.problems += [f"{name} is not a setting" for name in sorted(self.values)]
@@ -103,9 +104,9 @@ class _Reader:
                 self.problems.append(f"{PREFIX}{name} cannot be read: look at its host and port")
         return value
 
-    def public_url(self) -> str:
+    def public_url(self, default: str) -> str:
         value = self.url("PUBLIC_URL", {"http", "https"}, lambda value: urlsplit(value).port)
-        return (value or "http://127.0.0.1:8000").rstrip("/")
+        return (value or default).rstrip("/")
 
     def database_url(self) -> str | None:
         value = self.url("DATABASE_URL", _DATABASE_SCHEMES, make_url)

@@ -169,3 +169,11 @@ def test_paths_do_not_move_with_the_working_folder(tmp_path, monkeypatch):
 def test_settings_do_not_change():
     with pytest.raises(AttributeError):
         Settings.from_env({}).port = 1
+
+
+def test_the_public_url_follows_host_and_port_unless_it_is_set():
+    listening = {"TANHUI_HOST": "10.1.2.3", "TANHUI_PORT": "81"}
+
+    assert Settings.from_env(listening).public_url == "http://10.1.2.3:81"
+    named = Settings.from_env({**listening, "TANHUI_PUBLIC_URL": "https://example.cn/"})
+    assert named.public_url == "https://example.cn"
