@@ -1,0 +1,51 @@
+"""The one table of problems is complete, and says everything in both languages."""
+
+import re
+
+import pytest
+
+import activities.errors
+import ledgers.errors
+import rewards.errors
+import service.districts.errors
+from ledgers.errors import DomainError
+from service.problems import ALL_TYPES, PROBLEM_TYPES
+
+MODULES = (activities.errors, ledgers.errors, rewards.errors, service.districts.errors)
+
+
+def refusals() -> set[type[DomainError]]:
+    return {
+        thing
+        for module in MODULES
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, DomainError) and thing is not DomainError
+    }
+
+
+def test_every_refusal_has_its_problem():
+    assert refusals() <= PROBLEM_TYPES.keys()
+    assert all(cls in refusals() for cls in DomainError.__subclasses__())
+
+
+def test_slugs_are_unique_and_fit_an_address():
+    slugs = [kind.slug for kind in ALL_TYPES]
+
+    assert len(set(slugs)) == len(slugs)
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)*", slug) for slug in slugs)
+
+
+@pytest.mark.parametrize("kind", ALL_TYPES, ids=lambda kind: kind.slug)
+def test_title_and_detail_are_in_chinese_and_english(kind):
+    for text in (kind.title, kind.detail):
+        assert re.search("[\u4e00-\u9fff]", text.zh)
+        assert not re.search("[\u4e00-\u9fff]", text.en)
+    facts = set(re.findall(r"{(\w+)}", kind.detail.zh))
+    assert facts == set(re.findall(r"{(\w+)}", kind.detail.en)) <= set(kind.members)
+
+
+@pytest.mark.parametrize("error", sorted(refusals(), key=lambda cls: cls.__name__))
+def test_members_are_facts_that_the_refusal_carries(error):
+    carried = set(error.__init__.__code__.co_names)
+
+    assert set(PROBLEM_TYPES[error].members) <= carried
