@@ -9,7 +9,7 @@ from activities.events import Answer, Batch, Event
 from activities.intake import record
 from activities.models import Programme
 from activities.participants import enrol
-from ledgers.accounts import ISSUED, PERSONAL, account_key, of_holder
+from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, of_holder
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.models import Offer
 from rewards.offers import add_merchant, publish
@@ -45,6 +45,20 @@ def earning(session: Session, holder_id: UUID, points: int, *, unit: str = "poin
         NOW,
     )
     return NewPosting(uuid4(), "grant", "test", [transfer])
+
+
+def spending(session: Session, holder_id: UUID, points: int) -> NewPosting:
+    """A posting in which a resident spends points."""
+    transfer = NewTransfer(
+        holder_id,
+        account_key(holder_id, "point", PERSONAL),
+        account_key(programme_holder(session), "point", REDEEMED),
+        points,
+        "spend",
+        uuid4(),
+        NOW,
+    )
+    return NewPosting(uuid4(), "redemption", "test", [transfer])
 
 
 def balance(session: Session, holder_id: UUID, unit: str = "point") -> int:

@@ -56,7 +56,7 @@ class Summary:
 
     def add(self, answer: Answer) -> None:
         """Count one event's answer; of an event sent before, its first answer."""
-        self.already_known += not answer.written
+        self.already_known += not answer.written and answer.code != "event_id_reused"
         self.by_code[answer.code] += 1
         self.saved_mg_co2e += answer.saved_mg_co2e
         self.points += answer.points

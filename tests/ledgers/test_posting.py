@@ -7,24 +7,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, open_personal
+from ledgers.accounts import ISSUED, PERSONAL, account_key, open_personal
 from ledgers.errors import InsufficientPoints, InvalidAmount, PostingReused, UnknownAccount
 from ledgers.models import Account, Posting, Transfer
-from ledgers.posting import AMOUNT_MAX, NewPosting, NewTransfer, post
-from tests.makers import NOW, a_resident, balance, earning, programme_holder
-
-
-def spending(session: Session, holder_id, points: int) -> NewPosting:
-    transfer = NewTransfer(
-        holder_id,
-        account_key(holder_id, "point", PERSONAL),
-        account_key(programme_holder(session), "point", REDEEMED),
-        points,
-        "spend",
-        uuid4(),
-        NOW,
-    )
-    return NewPosting(uuid4(), "redemption", "test", [transfer])
+from ledgers.posting import AMOUNT_MAX, post
+from tests.makers import NOW, a_resident, balance, earning, spending
 
 
 def rows(session: Session, posting_id) -> int:

@@ -5,30 +5,21 @@ from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from ledgers.accounts import PERSONAL, REDEEMED, account_key
+from ledgers.accounts import PERSONAL, account_key
 from ledgers.errors import InsufficientPoints
-from ledgers.posting import NewPosting, NewTransfer, post
-from tests.makers import NOW, a_resident, balance, earning, programme_holder
+from ledgers.posting import post
+from tests.makers import NOW, a_resident, balance, earning, spending
 
 THREADS = 12
 
 
 def test_of_many_spenders_only_as_many_win_as_there_are_points(database):
     holder_id = database.transact(lambda s: a_resident(s, points=50))
-    programme = database.transact(programme_holder)
 
     def spend(_: int) -> bool:
-        transfer = NewTransfer(
-            holder_id,
-            account_key(holder_id, "point", PERSONAL),
-            account_key(programme, "point", REDEEMED),
-            10,
-            "spend",
-            uuid4(),
-            NOW,
-        )
-        posting = NewPosting(uuid4(), "redemption", "test", [transfer])
+        posting = database.transact(lambda s: spending(s, holder_id, 10))
         try:
             return database.transact(lambda s: post(s, posting, now=NOW)).written
         except InsufficientPoints:
@@ -68,8 +59,6 @@ def test_batches_over_the_same_residents_do_not_deadlock(database):
         order = transfers if number % 2 else transfers[::-1]
         posting = replace(single, id=uuid4(), transfers=order)
         with database.engine.connect() as connection:  # No retry here: a deadlock would show.
-            from sqlalchemy.orm import Session
-
             with Session(connection) as session, session.begin():
                 post(session, posting, now=NOW)
 

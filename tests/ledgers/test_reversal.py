@@ -6,11 +6,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledgers.accounts import PERSONAL, REDEEMED, account_key
 from ledgers.errors import InsufficientPoints, NotReversible, PostingReused, UnknownTransfer
 from ledgers.models import Transfer
-from ledgers.posting import NewPosting, NewTransfer, post, reverse
-from tests.makers import NOW, a_resident, balance, debt, earning, programme_holder
+from ledgers.posting import post, reverse
+from tests.makers import NOW, a_resident, balance, debt, earning, spending
 
 
 def earned(session: Session, holder_id, points: int):
@@ -20,16 +19,7 @@ def earned(session: Session, holder_id, points: int):
 
 
 def spend(session: Session, holder_id, points: int) -> None:
-    transfer = NewTransfer(
-        holder_id,
-        account_key(holder_id, "point", PERSONAL),
-        account_key(programme_holder(session), "point", REDEEMED),
-        points,
-        "spend",
-        uuid4(),
-        NOW,
-    )
-    post(session, NewPosting(uuid4(), "redemption", "test", [transfer]), now=NOW)
+    post(session, spending(session, holder_id, points), now=NOW)
 
 
 def undo(session: Session, holder_id, transfer_ids, reversal_id=None):
