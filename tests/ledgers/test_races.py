@@ -58,9 +58,8 @@ def test_batches_over_the_same_residents_do_not_deadlock(database):
     def send(number: int) -> None:
         order = transfers if number % 2 else transfers[::-1]
         posting = replace(single, id=uuid4(), transfers=order)
-        with database.engine.connect() as connection:  # No retry here: a deadlock would show.
-            with Session(connection) as session, session.begin():
-                post(session, posting, now=NOW)
+        with Session(database.engine) as session, session.begin():
+            post(session, posting, now=NOW)  # No retry here: a deadlock would show.
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(send, range(3 * THREADS)))
