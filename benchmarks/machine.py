@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,3 +38,4 @@ def fresh_database() -> Iterator[str]:
             engine.dispose()
             print(f"PostgreSQL {version}, fsync {fsync}")
             yield url
+        shutil.rmtree(embedded.fallback(Path(folder)), ignore_errors=True)

@@ -73,6 +73,12 @@ def redis(var_dir: Path) -> Iterator[str]:
         yield f"unix://{quote(str(door))}"
 
 
+def fallback(var_dir: Path) -> Path:
+    """Where root keeps what a server's user could not reach in ``var_dir``; mostly not there."""
+    digest = hashlib.sha256(os.fsencode(var_dir.resolve())).hexdigest()
+    return FALLBACK_ROOT / f"tanhui-{digest[:12]}"
+
+
 class _Server:
     name: str  # Its folder's, too.
     instead: str  # The setting that names another server in its place.
@@ -84,7 +90,7 @@ class _Server:
         self.var_dir = var_dir.resolve()
         self.home = self.socket = self.var_dir / self.name
         self.pid = self.var_dir / f".{self.name}.pid"
-        self.elsewhere = f"tanhui-{hashlib.sha256(os.fsencode(self.var_dir)).hexdigest()[:12]}"
+        self.elsewhere = fallback(var_dir).name
         self.user = (os.geteuid(), os.getegid())
 
     @contextmanager

@@ -66,7 +66,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _start(stack: ExitStack) -> dict[str, str]:
     folder = Path(tempfile.mkdtemp(prefix="tanhui-test-"))
     folder.chmod(0o711)  # The server's user must pass through, when we are root.
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    for made in (folder, embedded.fallback(folder)):
+        stack.callback(shutil.rmtree, made, ignore_errors=True)
     server = os.environ.get("TANHUI_TEST_DATABASE_URL")
     if server is None:
         server = stack.enter_context(embedded.postgres(folder))

@@ -70,7 +70,8 @@ def outage(settings) -> Iterator[Outage]:
     folder = Path(tempfile.mkdtemp(prefix="tanhui-outage-"))
     folder.chmod(0o711)  # The server's user must pass through, when we are root.
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for made in (folder, embedded.fallback(folder / "var")):
+            stack.callback(shutil.rmtree, made, ignore_errors=True)
         yield Outage(settings, folder / "var", stack)
 
 
