@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from activities.audit import audit as audit_activities
 from activities.catalogue.loading import BUNDLED, load
@@ -30,6 +30,7 @@ from service.keys import KeyFileError
 from service.services import Services, tokens
 from service.settings import Settings, SettingsError
 
+LACKS_PRIVILEGE = "42501"
 REFUSALS = (
     DomainError,
     EmbeddedError,
@@ -53,8 +54,13 @@ def main() -> None:
         sys.exit(130)
     except REFUSALS as error:
         _fail(str(error))
-    except OperationalError as error:
-        _fail(f"the database does not answer: {str(error.orig).splitlines()[0]}")
+    except DBAPIError as error:
+        why = str(error.orig).splitlines()[0]
+        if isinstance(error, OperationalError):
+            _fail(f"the database does not answer: {why}")
+        if getattr(error.orig, "sqlstate", None) == LACKS_PRIVILEGE:
+            _fail(f"the database's user lacks a privilege (see docs/operators.md): {why}")
+        raise
 
 
 def _fail(why: str) -> None:

@@ -16,6 +16,7 @@ from uuid import uuid4
 import click
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import make_url, text
 
 from service.cli import tanhui
 from service.identity.tokens import ROLES
@@ -119,6 +120,25 @@ def test_a_schema_that_is_not_ours_is_said(run, owner, fresh_database_url):
     assert "tanhui db upgrade" in line
     upgraded = run("db", "upgrade", TANHUI_DATABASE_URL=fresh_database_url)
     assert upgraded.stdout.startswith(f"schema at {migrating.head()}, partitions until 20")
+
+
+@pytest.fixture
+def weak_user(owner, fresh_database_url) -> Iterator[str]:
+    """The URL of a user who may connect, and no more."""
+    name = f"weak_{uuid4().hex[:8]}"
+    with owner.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'weak'"))
+    url = make_url(fresh_database_url).set(username=name, password="weak")
+    yield url.render_as_string(hide_password=False)
+    with owner.begin() as connection:
+        connection.execute(text(f"DROP ROLE {name}"))
+
+
+def test_a_user_without_the_privileges_is_one_line(run, weak_user):
+    for words in (("db", "upgrade"), ("audit",)):
+        line = refused(run(*words, TANHUI_DATABASE_URL=weak_user))
+        assert "docs/operators.md" in line
+        assert "permission denied" in line
 
 
 def test_a_port_in_use_is_one_line(run):
