@@ -183,8 +183,7 @@ def _changes(transfers: Sequence[NewTransfer]) -> Changes:
     assert 0 < len(transfers) <= TRANSFERS_MAX, "a posting has 1 to TRANSFERS_MAX transfers"
     keys: dict[str, AccountKey] = {}
     net: defaultdict[str, int] = defaultdict(int)
-    for transfer in transfers:
-        amount, debit, credit = transfer.amount, transfer.debit, transfer.credit
+    for _, debit, credit, amount, *_ in transfers:
         if type(amount) is not int or not 0 < amount <= AMOUNT_MAX or debit.unit != credit.unit:
             raise InvalidAmount(amount)
         keys[debit.id], keys[credit.id] = debit, credit
@@ -195,19 +194,11 @@ def _changes(transfers: Sequence[NewTransfer]) -> Changes:
 
 def _contents(transfers: Sequence[NewTransfer]) -> list[str]:
     """Each transfer as a line of COPY, without the ids that this write gives it."""
-    contents = []
-    before, holder, cause = None, "", ""
-    for t in transfers:
-        if before is None or t.reference is not before.reference:  # Those of one cause follow
-            holder = t.holder_id.hex  # each other and share these.
-            cause = f"{t.reference.hex}\t{t.occurred_at.isoformat()}"
-        before = t
-        reverses = t.reverses_id.hex if t.reverses_id else NULL
-        contents.append(
-            f"{holder}\t{t.debit.unit}\t{t.debit.id}\t{t.credit.id}\t{t.amount}\t{t.kind}"
-            f"\t{cause}\t{reverses}"
-        )
-    return contents
+    return [
+        f"{holder_id.hex}\t{debit.unit}\t{debit.id}\t{credit.id}\t{amount}\t{kind}"
+        f"\t{reference.hex}\t{occurred_at.isoformat()}\t{reverses_id.hex if reverses_id else NULL}"
+        for holder_id, debit, credit, amount, kind, reference, occurred_at, reverses_id in transfers
+    ]
 
 
 def _digest(posting: NewPosting, contents: list[str]) -> bytes:

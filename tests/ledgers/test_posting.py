@@ -1,6 +1,7 @@
 """What post() keeps true, shown on a real database."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -145,3 +146,36 @@ def test_positions_count_from_zero_in_the_order_given(session):
         select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.id)
     ).all()
     assert [(t.position, t.amount) for t in found] == [(0, 3), (1, 1), (2, 2)]
+
+
+def test_each_transfer_is_stored_as_it_was_given(session):
+    """Whatever its neighbours in the posting share with it."""
+    first, second = a_resident(session), a_resident(session)
+    posting = earning(session, first, 5)
+    given = [
+        posting.transfers[0]._replace(
+            holder_id=holder_id,
+            credit=account_key(holder_id, "point", PERSONAL),
+            amount=amount,
+            kind=kind,
+            occurred_at=NOW + timedelta(minutes=amount),
+        )
+        for holder_id, amount, kind in [(first, 1, "a"), (second, 2, "b"), (first, 3, "c")]
+    ]
+
+    post(session, replace(posting, transfers=given), now=NOW)
+
+    rows = session.scalars(
+        select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.position)
+    )
+    assert [
+        (r.holder_id, r.unit, r.debit_account_id.hex, r.credit_account_id.hex, r.amount, r.kind,
+         r.reference, r.occurred_at, r.reverses_id)
+        for r in rows
+    ] == [
+        (t.holder_id, "point", t.debit.id, t.credit.id, t.amount, t.kind,
+         t.reference, t.occurred_at, None)
+        for t in given
+    ]  # fmt: skip
+    with pytest.raises(PostingReused):
+        post(session, replace(posting, transfers=given[::-1]), now=NOW)
