@@ -9,6 +9,7 @@ batches cannot wait for each other in a circle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -172,7 +173,7 @@ _COLUMNS = (
 
 def _keep(session: Session, items: Iterable[Item], posting_id: UUID | None) -> None:
     """Write every activity, granted or not."""
-    lines = [_line(item, posting_id) for item in items]
+    lines = [_line(item, posting_id) for item in sorted(items, key=attrgetter("holder"))]
     if lines:
         copy_lines(session, "activity", _COLUMNS, lines)
 

@@ -79,19 +79,21 @@ def main() -> None:
     with fresh_database() as url:
         database = Database(url)
         events = generated(enrol_residents(database), count + count // 5)
-        both = _feed(database, islice(events, count), connections=2)
+        single = _feed(database, islice(events, count // 5), connections=1)
+        both = _feed(database, events, connections=2)
         fifth = len(both) // 5
         first, last = _rate(both[: fifth + 1]), _rate(both[-fifth - 1 :])
         with database.engine.connect() as connection:
             transfers = connection.scalar(text("SELECT count(*) FROM transfer"))
-        print(f"record: {count:,} events ({transfers:,} transfers) in batches of {BATCH_EVENTS:,}")
-        print(f"  two connections: {_rate(both):,.0f} events/s (mark: 12,000)")
+        print(f"record: batches of {BATCH_EVENTS:,} events, {transfers:,} transfers in all")
+        print(f"  one connection, {count // 5:,} events: {_rate(single):,.0f} events/s")
+        print(
+            f"  then two connections, {count:,} events: {_rate(both):,.0f} events/s (mark: 12,000)"
+        )
         print(
             f"    first fifth {first:,.0f}/s, last fifth {last:,.0f}/s:"
             f" {100 * (first - last) / first:+.1f} % slower (mark: 20 %)"
         )
-        single = _feed(database, events, connections=1)
-        print(f"  then one connection: {_rate(single):,.0f} events/s")
         _import(url, database, count)
         database.dispose()
 
