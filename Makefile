@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test lint bench clean
+.PHONY: help demo serve test soak lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -19,6 +19,9 @@ serve: $(READY)  ## migrate, then API and pages at http://127.0.0.1:8000
 test: $(READY)  ## all tests, on a PostgreSQL and a Redis of their own (ARGS="-k name" picks)
 	@$(BIN)/pytest $(ARGS)
 
+soak: $(READY)  ## model, storm and kills for long (ARGS="--minutes 60" is the storm's time, at first 5)
+	@$(BIN)/pytest tests/soak/soak.py $(ARGS)
+
 lint: $(READY)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -26,8 +29,11 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## figures and ratios of this machine, some minutes
-	@$(BIN)/python -m benchmarks.intake
+	@$(BIN)/python -m benchmarks.activities
+	@$(BIN)/python -m benchmarks.detection
 	@$(BIN)/python -m benchmarks.ledger
+	@$(BIN)/python -m benchmarks.sealing
+	@$(BIN)/python -m benchmarks.app_door
 
 clean:  ## remove .venv and caches; var, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,178 +1,30 @@
-"""Tables of activities: the catalogue (small, read-only in traffic) and what residents did."""
+"""What grows with residents: who takes part, what was received and what was decided."""
 
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ledgers.base import Base
 
-# --- The catalogue: reference tables, loaded from files (activities/catalogue/) ---------------
-
-
-class Division(Base):
-    """An administrative division of China: province, city, district, or town and subdistrict."""
-
-    __tablename__ = "division"
-    __table_args__ = (
-        CheckConstraint("level IN ('province', 'city', 'district', 'town')", "level"),
-    )
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    level: Mapped[str]
-    parent_code: Mapped[str | None]
-    name_zh: Mapped[str]
-
-
-class Programme(Base):
-    """A city's programme: its zone gives the day, its holder owns the system accounts."""
-
-    __tablename__ = "programme"
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    name_zh: Mapped[str]
-    name_en: Mapped[str]
-    zone: Mapped[str]
-    holder_id: Mapped[UUID]
-    valid_from: Mapped[date]
-    valid_to: Mapped[date | None]
-    document: Mapped[str]
-
-
-class Partner(Base):
-    """Who sends the data (数据方)."""
-
-    __tablename__ = "partner"
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    name_zh: Mapped[str]
-    name_en: Mapped[str]
-
-
-class Behaviour(Base):
-    """What was done. ``claimed_by`` says what makes two reports the same act: start or day."""
-
-    __tablename__ = "behaviour"
-    __table_args__ = (
-        CheckConstraint("claimed_by IN ('start', 'day')", "claimed_by"),
-        CheckConstraint("base_unit IN ('m', 'g', 'Wh', 'step', 'count', 's')", "base_unit"),
-    )
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    name_zh: Mapped[str]
-    name_en: Mapped[str]
-    base_unit: Mapped[str]
-    claimed_by: Mapped[str]
-
-
-class Factor(Base):
-    """µg of CO2e per base unit, as somebody published it. No factor without a source."""
-
-    __tablename__ = "factor"
-    __table_args__ = (CheckConstraint("ug_co2e_per_unit > 0", "positive"),)
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    name_zh: Mapped[str]
-    name_en: Mapped[str]
-    ug_co2e_per_unit: Mapped[int]
-    base_unit: Mapped[str]
-    published_value: Mapped[str]
-    published_unit: Mapped[str]
-    publisher: Mapped[str]
-    document: Mapped[str]
-    year: Mapped[str]
-    source_address: Mapped[str]
-    confidence: Mapped[str]
-
-
-class Method(Base):
-    """How a programme quantifies a behaviour, until the day before ``valid_to``."""
-
-    __tablename__ = "method"
-    __table_args__ = (
-        CheckConstraint("form = 'per_unit'", "form"),
-        CheckConstraint("valid_to > valid_from", "validity"),
-    )
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    programme_code: Mapped[str] = mapped_column(ForeignKey("programme.code"))
-    behaviour_code: Mapped[str] = mapped_column(ForeignKey("behaviour.code"))
-    form: Mapped[str]
-    factor_code: Mapped[str] = mapped_column(ForeignKey("factor.code"))
-    valid_from: Mapped[date]
-    valid_to: Mapped[date | None]
-    document: Mapped[str]
-
-
-class Tariff(Base):
-    """A programme's price of a point in milligrams of CO2e, from a day on."""
-
-    __tablename__ = "tariff"
-    __table_args__ = (
-        CheckConstraint("mg_co2e_per_point > 0", "positive"),
-        CheckConstraint("valid_to > valid_from", "validity"),
-    )
-
-    programme_code: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
-    valid_from: Mapped[date] = mapped_column(primary_key=True)
-    valid_to: Mapped[date | None]
-    mg_co2e_per_point: Mapped[int]
-    document: Mapped[str]
-
-
-class Rule(Base):
-    """One verification rule: a typed kind (``activities.rules``) with its parameters, dated."""
-
-    __tablename__ = "rule"
-    __table_args__ = (CheckConstraint("valid_to > valid_from", "validity"),)
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
-    programme_code: Mapped[str] = mapped_column(ForeignKey("programme.code"))
-    behaviour_code: Mapped[str] = mapped_column(ForeignKey("behaviour.code"))
-    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    valid_from: Mapped[date]
-    valid_to: Mapped[date | None]
-    document: Mapped[str]
-
-
-class Scene(Base):
-    """场景: a partner's behaviour in a programme, approved from a day to a day (exclusive).
-
-    ``feed_format`` names the shape of the partner's files (``service.feeds``).
-    """
-
-    __tablename__ = "scene"
-    __table_args__ = (CheckConstraint("approved_to > approved_from", "approval"),)
-
-    code: Mapped[str] = mapped_column(primary_key=True)
-    programme_code: Mapped[str] = mapped_column(ForeignKey("programme.code"))
-    partner_code: Mapped[str] = mapped_column(ForeignKey("partner.code"))
-    behaviour_code: Mapped[str] = mapped_column(ForeignKey("behaviour.code"))
-    name_zh: Mapped[str]
-    name_en: Mapped[str]
-    approved_from: Mapped[date]
-    approved_to: Mapped[date]
-    feed_format: Mapped[str]
-    document: Mapped[str]
-
-
-# --- What grows with residents ----------------------------------------------------------------
-
 
 class Participant(Base):
-    """A holder who takes part: in which programme, living in which town. Nothing personal."""
+    """A holder who takes part: in which programme, living in which town. Nothing personal.
+
+    The row is the resident's lock (``activities.deciding.residents``).
+    """
 
     __tablename__ = "participant"
+    __table_args__ = ({"postgresql_with": {"fillfactor": 70}},)
 
     holder_id: Mapped[UUID] = mapped_column(primary_key=True)
     programme_code: Mapped[str] = mapped_column(ForeignKey("programme.code"))
     division_code: Mapped[str] = mapped_column(ForeignKey("division.code"))
     joined_at: Mapped[datetime]
+    turns: Mapped[int] = mapped_column(server_default="0")  # How often somebody had their lock.
 
 
 class ReceivedEvent(Base):
@@ -197,9 +49,11 @@ class Claim(Base):
 
 
 class Activity(Base):
-    """What was received and what was decided, with everything needed to recompute it.
+    """What was received and what was decided first, with everything needed to recompute it.
 
     Partitioned by month of its UUIDv7 ``id``. ``day`` is a day of the programme's zone.
+    ``details`` are the event's optional fields as JSON, ``facts`` what the decision knew besides
+    the event, and ``policy_id`` by which rules it went. What came later is in ``adjustment``.
     """
 
     __tablename__ = "activity"
@@ -232,10 +86,107 @@ class Activity(Base):
     method_version: Mapped[int | None] = mapped_column(Integer)
     duplicate_of: Mapped[UUID | None]
     posting_id: Mapped[UUID | None]
+    details: Mapped[str | None]
+    facts: Mapped[str | None]
+    policy_id: Mapped[UUID | None]
+
+
+class Policy(Base):
+    """The rules, method, factors and tariff of one behaviour on one day, all with their versions,
+    as they were when they decided something. Named by a hash of its content, written once.
+    """
+
+    __tablename__ = "policy"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Adjustment(Base):
+    """What became of an activity after its first decision; never changed, they add up.
+
+    ``saved_mg_co2e``, ``points`` and ``trimmed_points`` are what this one changed, with their sign;
+    ``decision``, ``code`` and ``quantity`` how the activity stands from then on. ``day``,
+    ``behaviour_code`` and ``division_code`` repeat the activity's, for sums.
+    """
+
+    __tablename__ = "adjustment"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('review', 'appeal', 'withdrawn', 'changed', 'recomputed', 'superseded')",
+            "kind",
+        ),
+        CheckConstraint("decision IN ('verified', 'held', 'rejected')", "decision"),
+        CheckConstraint("approved_by <> actor", "second_person"),
+        CheckConstraint("kind <> 'recomputed' OR approved_by IS NOT NULL", "recomputed"),
+        Index(None, "holder_id", "activity_id"),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID]
+    kind: Mapped[str]
+    decision: Mapped[str]
+    code: Mapped[str]
+    behaviour_code: Mapped[str | None]
+    division_code: Mapped[str | None]
+    day: Mapped[date | None]
+    quantity: Mapped[int]
+    saved_mg_co2e: Mapped[int]
+    points: Mapped[int]
+    trimmed_points: Mapped[int]
+    method_code: Mapped[str | None]
+    method_version: Mapped[int | None] = mapped_column(Integer)
+    policy_id: Mapped[UUID | None]
+    posting_id: Mapped[UUID | None]
+    reversal_id: Mapped[UUID | None]
+    actor: Mapped[str]
+    approved_by: Mapped[str | None]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class ActivityCorrection(Base):
+    """What one operator proposes about an activity and another decides; approved, it is the cause
+    of adjustments. ``quantity`` is the right one, where it is changed.
+    """
+
+    __tablename__ = "activity_correction"
+    __table_args__ = (
+        CheckConstraint(
+            "action IN ('withdraw', 'change') AND (action = 'change') = (quantity IS NOT NULL)",
+            "action",
+        ),
+        CheckConstraint("state IN ('proposed', 'approved', 'rejected')", "state"),
+        CheckConstraint(
+            "(state = 'proposed') = (decided_by IS NULL)"
+            " AND (state = 'proposed') = (decided_at IS NULL)",
+            "decided",
+        ),
+        CheckConstraint("state <> 'approved' OR decided_by <> proposed_by", "second_person"),
+        Index(None, "proposed_at", postgresql_where=text("state = 'proposed'")),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID]
+    action: Mapped[str]
+    quantity: Mapped[int | None]
+    reason: Mapped[str]
+    proposed_by: Mapped[str]
+    proposed_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="proposed")
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    rejection_reason: Mapped[str | None]
 
 
 class Tally(Base):
-    """One resident's verified total of one behaviour on one day: what caps are measured by."""
+    """One resident's verified total of one behaviour on one day: what caps are measured by.
+
+    The behaviour ``*`` is all of them. Who decides over a resident's day has its row locked.
+    ``counted_points`` are the best acts' points where a cap counts acts.
+    """
 
     __tablename__ = "tally"
     __table_args__ = ({"postgresql_with": {"fillfactor": 70}},)
@@ -246,3 +197,196 @@ class Tally(Base):
     activities: Mapped[int] = mapped_column(server_default="0")
     saved_mg_co2e: Mapped[int] = mapped_column(server_default="0")
     points: Mapped[int] = mapped_column(server_default="0")
+    counted_points: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+
+
+class PeriodTally(Base):
+    """The same for an ISO week, month or year, for what is capped by it."""
+
+    __tablename__ = "period_tally"
+    __table_args__ = (
+        CheckConstraint("period IN ('week', 'month', 'year')", "period"),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    behaviour_code: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    points: Mapped[int] = mapped_column(server_default="0")
+    counted_points: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+
+
+class Occupied(Base):
+    """The time that a resident's act took: nobody rides two vehicles at once.
+
+    Of verified and held acts under a rule of time, and of those that came too soon after another:
+    the third piece of a trip is no new one. Gone when the act is withdrawn or rejected.
+    """
+
+    __tablename__ = "occupied"
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ended_at: Mapped[datetime]
+    behaviour_code: Mapped[str]
+    channel: Mapped[str]
+    place: Mapped[str | None]
+
+
+class DeviceHolder(Base):
+    """Which residents a device reported for: many on one device are a sign of fraud."""
+
+    __tablename__ = "device_holder"
+
+    device: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    first_seen_on: Mapped[date]
+
+
+class Consent(Base):
+    """A resident's consent to a scene's use of their data, for acts from ``given_at`` on and before
+    ``withdrawn_at``.
+    """
+
+    __tablename__ = "consent"
+    __table_args__ = (CheckConstraint("withdrawn_at >= given_at", "order"),)
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scene_code: Mapped[str] = mapped_column(primary_key=True)
+    given_at: Mapped[datetime] = mapped_column(primary_key=True)
+    text_version: Mapped[int] = mapped_column(Integer)
+    withdrawn_at: Mapped[datetime | None]
+    actor: Mapped[str]
+
+
+class Household(Base):
+    """What a household's own baseline depends on, as of ``valid_from``; the latest counts.
+
+    ``tier`` is the electricity tariff's (1 to 3, 3 the top); readings before ``moved_in_on`` are
+    somebody else's; with ``solar`` the meter shows less than is used.
+    """
+
+    __tablename__ = "household"
+    __table_args__ = (
+        CheckConstraint("persons BETWEEN 1 AND 20", "persons"),
+        CheckConstraint("tier BETWEEN 1 AND 3", "tier"),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    persons: Mapped[int] = mapped_column(Integer)
+    moved_in_on: Mapped[date]
+    solar: Mapped[bool]
+    tier: Mapped[int] = mapped_column(Integer)
+    actor: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class Reading(Base):
+    """What a household's meter showed for a month: later months' baselines rest on it."""
+
+    __tablename__ = "reading"
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    behaviour_code: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    quantity: Mapped[int]
+    activity_id: Mapped[UUID]
+
+
+class ReviewCase(Base):
+    """A held activity that a person must look at. ``points`` is what it would earn.
+
+    Open, asked (the resident must answer), seconded (a first approval above the limit), closed.
+    """
+
+    __tablename__ = "review_case"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'asked', 'seconded', 'closed')", "state"),
+        CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", "closed"),
+        Index("ix_review_case_open", "opened_at", postgresql_where=text("state <> 'closed'")),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
+    programme_code: Mapped[str]
+    code: Mapped[str]
+    points: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="open")
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class ReviewStep(Base):
+    """What somebody did or said in a case or an appeal; never changed."""
+
+    __tablename__ = "review_step"
+    __table_args__ = (
+        CheckConstraint(
+            "action IN ('approve', 'reject', 'ask', 'answer', 'appeal', 'uphold', 'overturn')",
+            "action",
+        ),
+        Index(None, "holder_id", "activity_id"),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID]
+    action: Mapped[str]
+    actor: Mapped[str]
+    text: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Appeal(Base):
+    """A resident's one appeal against a refusal, and its answer in writing."""
+
+    __tablename__ = "appeal"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('upheld', 'overturned')", "outcome"),
+        CheckConstraint("(outcome IS NULL) = (answered_at IS NULL)", "answered"),
+        Index("ix_appeal_open", "opened_at", postgresql_where=text("answered_at IS NULL")),
+    )
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
+    programme_code: Mapped[str]
+    text: Mapped[str]
+    opened_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[str | None]
+    outcome: Mapped[str | None]
+    answered_by: Mapped[str | None]
+
+
+class FeedBatch(Base):
+    """The latest version of a partner's batch: which events it held, to book only the difference
+    when it comes anew, and its totals by day for the reconciliation. ``id`` is derived from scene
+    and the partner's own id of the batch.
+    """
+
+    __tablename__ = "feed_batch"
+    __table_args__ = (Index(None, "scene_code", "received_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    scene_code: Mapped[str]
+    batch_id: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    content_sha256: Mapped[bytes]
+    event_keys: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    totals: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    received_at: Mapped[datetime]
+
+
+class FeedTotal(Base):
+    """What a partner says a day of a scene came to; said again, the last word counts."""
+
+    __tablename__ = "feed_total"
+
+    scene_code: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    events: Mapped[int]
+    quantity: Mapped[int]
+    received_at: Mapped[datetime]

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from activities.catalogue.models import Division, Programme
 from activities.errors import UnknownDivision, UnknownProgramme
-from activities.models import Division, Programme
 from ledgers.accounts import open_personal
 
 _JOIN = text("""

@@ -5,7 +5,6 @@ memory over a file of the same events. fsync is on; the server is the default on
 its own. Usage: ``python -m benchmarks.intake [EVENTS]``.
 """
 
-import gc
 import json
 import os
 import random
@@ -26,11 +25,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from activities.catalogue.loading import load
+from activities.catalogue.models import Scene
 from activities.events import Batch, Event
 from activities.intake import record
-from activities.models import Scene
 from activities.participants import enrol
 from benchmarks.machine import fresh_database, machine
+from service import garbage
 from service.db import Database
 from service.demo import DEMO_PROGRAMME
 
@@ -74,7 +74,7 @@ def generated(holders: list[UUID], count: int) -> Iterator[Event]:
 def main() -> None:
     """Run and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    gc.freeze()  # As the service does at its start.
+    garbage.settle()  # As the service does at its start.
     print(machine())
     with fresh_database() as url:
         database = Database(url)

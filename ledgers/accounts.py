@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import func, select, text, union_all
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ledgers.bulk import array_of
-from ledgers.models import Account, Transfer
+from ledgers.models import Account
 
 PERSONAL = "personal"
 ISSUED, REDEEMED, EXPIRED, RETIRED, CLEARING = (
@@ -107,21 +107,3 @@ def of_holder(session: Session, holder_id: UUID) -> list[Account]:
     """The holder's accounts, by unit; empty for an unknown holder."""
     query = select(Account).where(Account.holder_id == holder_id)
     return list(session.scalars(query.order_by(Account.unit, Account.kind)))
-
-
-def system_balances(session: Session, holder_id: UUID) -> dict[tuple[str, str], int]:
-    """A programme's own balances by (unit, kind), summed from all transfers: exact, and slow.
-
-    Reads every transfer; a job will fold them (design section 4).
-    """
-    moves = union_all(
-        select(Transfer.credit_account_id.label("account_id"), Transfer.amount),
-        select(Transfer.debit_account_id, -Transfer.amount),
-    ).subquery()
-    query = (
-        select(Account.unit, Account.kind, func.coalesce(func.sum(moves.c.amount), 0))
-        .outerjoin(moves, moves.c.account_id == Account.id)
-        .where(Account.holder_id == holder_id)
-        .group_by(Account.unit, Account.kind)
-    )
-    return {(unit, kind): int(total) for unit, kind, total in session.execute(query)}

@@ -4,34 +4,42 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from ledgers.audit import Drift, run_checks
+from ledgers.audit import Drift, Progress, merged, no_progress, run_checks
 
 CHECKS: dict[str, str] = {
     "payment of a redemption": """
-        SELECT coalesce(r.id, t.reference), coalesce(r.spent_points, 0), coalesce(t.points, 0)
-        FROM redemption AS r
+        SELECT coalesce(r.id, t.posting_id), coalesce(r.spent_points, 0), coalesce(t.points, 0)
+        FROM (SELECT * FROM redemption WHERE holder_id BETWEEN :first AND :last) AS r
         FULL JOIN (
-            SELECT holder_id, reference, sum(amount) AS points
-            FROM transfer WHERE kind = 'spend' GROUP BY holder_id, reference
-        ) AS t ON t.holder_id = r.holder_id AND t.reference = r.id
+            SELECT holder_id, posting_id, reference, sum(amount) AS points
+            FROM transfer WHERE kind = 'spend' AND holder_id BETWEEN :first AND :last
+            GROUP BY holder_id, posting_id, reference
+        ) AS t ON t.holder_id = r.holder_id AND t.posting_id = r.id
         WHERE r.spent_points IS DISTINCT FROM t.points
-    """,
-    "voucher of a redemption": """
-        SELECT r.id, '1 voucher', count(v.code_sha256) || ' vouchers'
-        FROM redemption AS r LEFT JOIN voucher AS v ON v.redemption_id = r.id
-        GROUP BY r.holder_id, r.id HAVING count(v.code_sha256) <> 1
-    """,
-    "use of a voucher": """
-        SELECT coalesce(v.consumption_id, c.id), coalesce(c.consumed_at::text, 'no use'),
-               coalesce(v.consumed_at::text, 'unused')
-        FROM (SELECT * FROM voucher WHERE consumed_at IS NOT NULL) AS v
-        FULL JOIN consumption AS c ON c.code_sha256 = v.code_sha256
-        WHERE c.id IS DISTINCT FROM v.consumption_id
-           OR c.consumed_at IS DISTINCT FROM v.consumed_at
+          AND NOT EXISTS (SELECT FROM hold AS h
+                          WHERE h.holder_id = t.holder_id AND h.ended_by = t.posting_id)
     """,
 }
 
+_REDEMPTIONS = "SELECT id FROM redemption ORDER BY id"
+_VOUCHERS = "SELECT redemption_id, count(*) FROM voucher GROUP BY redemption_id ORDER BY 1"
+_USED = """
+    SELECT code_sha256, consumption_id, consumed_at FROM voucher
+    WHERE consumed_at IS NOT NULL ORDER BY code_sha256
+"""
+_USES = "SELECT code_sha256, id, consumed_at FROM consumption ORDER BY code_sha256"
 
-def audit(session: Session) -> Iterator[Drift]:
+
+def audit(session: Session, *, progress: Progress = no_progress) -> Iterator[Drift]:
     """Every drift there is; ``session`` is an unchanging snapshot."""
-    yield from run_checks(session, CHECKS)
+    yield from run_checks(session, CHECKS, progress=progress)
+    for redemption_id, redemption, vouchers in merged(session, _REDEMPTIONS, _VOUCHERS):
+        count = vouchers[0] if vouchers else 0
+        if redemption is None or count != 1:
+            subject = str(redemption_id)
+            yield Drift("voucher of a redemption", subject, "1 voucher", f"{count} vouchers")
+    for code, voucher, use in merged(session, _USED, _USES):
+        if voucher != use:
+            expected, found = (str(row[1]) if row else "unused" for row in (use, voucher))
+            subject = str((use or voucher or (code,))[0])
+            yield Drift("use of a voucher", subject, expected, found)

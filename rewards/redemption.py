@@ -40,6 +40,7 @@ def redeem(
     offer_id: UUID,
     code_key: bytes,
     now: datetime,
+    request_id: str | None = None,
 ) -> Redeemed:
     """Redeem one unit of an offer. The same id, holder and offer again answer the same.
 
@@ -49,7 +50,8 @@ def redeem(
         InsufficientPoints: the resident has too few, or owes.
 
     Locks the offer's stock, then the resident's accounts, until the caller's transaction ends.
-    ``code_key`` derives the voucher's code (docs/DECISIONS.md, decision 9).
+    ``code_key`` derives the voucher's code (docs/DECISIONS.md, decision 9); ``request_id`` is kept
+    with the posting.
     """
     offer = session.get(Offer, offer_id)
     if offer is None:
@@ -63,7 +65,7 @@ def redeem(
         raise OfferNotOnSale(on_sale_from=offer.on_sale_from, on_sale_to=offer.on_sale_to)
     if stock.stock_units < 1:
         raise SoldOut(offer_id)
-    _spend(session, redemption_id, holder_id, offer, now)
+    _spend(session, redemption_id, holder_id, offer, now, request_id)
     stock.stock_units -= 1
     redemption = Redemption(
         holder_id=holder_id,
@@ -100,7 +102,12 @@ def _same_or_refuse(earlier: Redemption, offer_id: UUID, code_key: bytes) -> Red
 
 
 def _spend(
-    session: Session, redemption_id: UUID, holder_id: UUID, offer: Offer, now: datetime
+    session: Session,
+    redemption_id: UUID,
+    holder_id: UUID,
+    offer: Offer,
+    now: datetime,
+    request_id: str | None,
 ) -> None:
     """The posting has the redemption's id, which so belongs to one resident only."""
     transfer = NewTransfer(
@@ -112,7 +119,8 @@ def _spend(
         redemption_id,
         now,
     )
-    posting = NewPosting(redemption_id, "redemption", f"holder:{holder_id}", [transfer])
+    actor = f"holder:{holder_id}"
+    posting = NewPosting(redemption_id, "redemption", actor, [transfer], request_id=request_id)
     try:
         post(session, posting, now=now)
     except PostingReused as error:

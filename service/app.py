@@ -2,12 +2,13 @@
 
 from flask import Flask
 
-from service import api, health, problems, web
+from service import api, health, problems, request_ids, web
 from service.auth import public
 from service.services import Services
 from service.settings import Settings
+from service.web import log_files
 
-BODY_MAX_BYTES = 5 * 1024 * 1024
+BODY_MAX_BYTES = 1024 * 1024  # A partner's batch may be longer (service.feeds.bodies).
 
 
 def create_app(settings: Settings) -> Flask:
@@ -21,5 +22,7 @@ def create_app(settings: Settings) -> Flask:
     api.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(web.bp)
+    app.register_blueprint(log_files.bp)
     app.after_request(web.secure)
+    request_ids.register(app)
     return app

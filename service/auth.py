@@ -1,16 +1,23 @@
-"""Who may call a route: said at each, by ``requires`` or ``public``; a test walks them all."""
+"""Who may call a route: said at each, by ``requires``, ``signed_by_partner`` or ``public``; a test
+walks them all.
+"""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
 
 from flask import g, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.feeds.door import admit
 from service.identity.tokens import ROLES, Caller, InvalidToken
 from service.problems import WrongRole
 from service.services import services
 
+SIGNATURE = "signature"  # Among those who may call a route: the partner whose scene it is.
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -34,6 +41,39 @@ def requires(*roles: str) -> Callable[[View], View]:
     return decorate
 
 
+def signed_by_partner(*roles: str, body_max_bytes: int | None = None) -> Callable[[View], View]:
+    """Let a partner in by a signed message of the scene named in the path; or these roles.
+
+    ``body_max_bytes``: how long the body may be, where that is more than elsewhere.
+    """
+    assert set(roles) <= set(ROLES)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def signed(*args: Any, scene_code: str, **kwargs: Any) -> Any:
+            if body_max_bytes is not None:
+                request.max_content_length = body_max_bytes
+            now, body = datetime.now(UTC), request.get_data()
+            remembered = admit(services(), scene_code, request.headers, body, now=now)
+            try:
+                return view(*args, scene_code=scene_code, **kwargs)
+            except (DBAPIError, PoolTimeout):  # Not received after all: it may be sent again.
+                services().cache.forget(remembered)
+                raise
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if roles and "webhook-signature" not in request.headers:
+                return with_token(*args, **kwargs)
+            return signed(*args, **kwargs)
+
+        with_token = requires(*roles)(view) if roles else signed
+        guarded.authentication = (*roles, SIGNATURE)  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
 def public(view: View) -> View:
     """Say that a route is open to anybody, on purpose."""
     view.authentication = ()  # type: ignore[attr-defined]
@@ -49,6 +89,13 @@ def caller() -> Caller:
 def caller_holder_id() -> UUID:
     """The resident's holder id."""
     return _uuid(caller().subject)
+
+
+def caller_name() -> str:
+    """Who works here: two persons can only be told apart by names."""
+    if not (subject := caller().subject.strip()):
+        raise InvalidToken("the token names nobody")
+    return subject
 
 
 def caller_merchant_id() -> UUID:

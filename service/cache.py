@@ -1,9 +1,14 @@
-"""Redis: cached reads. Without it reads are slower, never wrong."""
+"""Redis: cached reads, without it slower and never wrong; and what was used once before."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 import redis
+
+
+class CacheAway(Exception):
+    """Redis does not answer, and without it this cannot be told."""
 
 
 class Cache:
@@ -20,6 +25,22 @@ class Cache:
             return bool(self._redis.ping())
         except redis.RedisError:
             return False
+
+    def first_use(self, key: str, seconds: int) -> bool:
+        """Whether nobody used the key within ``seconds``; from now on somebody has.
+
+        Raises:
+            CacheAway: nobody can tell.
+        """
+        try:
+            return bool(self._redis.set(f"tanhui:{key}", b"1", ex=seconds, nx=True))
+        except redis.RedisError as error:
+            raise CacheAway from error
+
+    def forget(self, key: str) -> None:
+        """Let the key be used again; without redis it is forgotten in its time."""
+        with suppress(redis.RedisError):
+            self._redis.delete(f"tanhui:{key}")
 
     def remembered(
         self, key: str, seconds: int, read: Callable[[], dict[str, int]]

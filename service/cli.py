@@ -1,10 +1,10 @@
 """The ``tanhui`` command: views without a request. Each says what it did in one line."""
 
-import gc
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,48 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from activities.audit import audit as audit_activities
-from activities.catalogue.loading import BUNDLED, load
-from activities.models import Programme
-from ledgers.accounts import system_balances
+from activities.catalogue.models import Programme
 from ledgers.audit import audit as audit_ledger
 from ledgers.errors import DomainError
+from ledgers.folding import system_balances
+from ledgers.log.errors import LogError
 from rewards.audit import audit as audit_rewards
-from service import printing, starting
+from service import distribution, garbage, printing, starting
+from service.commands import (
+    activities,
+    catalogue,
+    corrections,
+    feeds,
+    log,
+    review,
+    scenes,
+    simulate,
+)
+from service.db import owner_engine
 from service.demo import run_demo
 from service.districts.reporting import report
 from service.embedded import EmbeddedError
-from service.feeds.importing import UnreadableFile, import_file
+from service.feeds.files import UnreadableFile
+from service.feeds.importing import import_file
+from service.feeds.mapping import read_mapping
 from service.identity.tokens import ROLES, Caller
+from service.jobs import beside, printed
+from service.jobs.execution import once
+from service.jobs.listing import overview
+from service.jobs.runner import Runner, Stop
+from service.jobs.schedule import SCHEDULE, named
 from service.keys import KeyFileError
 from service.services import Services, tokens
 from service.settings import Settings, SettingsError
 
 LACKS_PRIVILEGE = "42501"
 REFUSALS = (
+    distribution.CannotDistribute,
     DomainError,
     EmbeddedError,
     KeyFileError,
+    LogError,
+    *simulate.REFUSALS,
     SettingsError,
     UnreadableFile,
     starting.NotReady,
@@ -44,7 +65,7 @@ REFUSALS = (
 def main() -> None:
     """Run a command; a refusal is one line on standard error and exit status 1."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Leave the servers properly.
-    gc.freeze()  # What is loaded by now stays; measured: a tenth less time a batch of events.
+    garbage.settle()
     try:
         tanhui.main(standalone_mode=False)
     except click.ClickException as error:
@@ -99,6 +120,9 @@ def _serve(services: Services) -> None:
     from granian.constants import Interfaces
 
     settings = services.settings
+    job_runner: AbstractContextManager[None] = nullcontext()
+    if Settings.from_env().database_url is None:  # Else the operator has runners where they want.
+        job_runner = beside.runner(dict(os.environ), say=lambda line: click.echo(line, err=True))
     assert settings.database_url
     assert settings.redis_url
     os.environ["TANHUI_DATABASE_URL"] = settings.database_url  # Workers read their settings anew.
@@ -106,7 +130,7 @@ def _serve(services: Services) -> None:
     os.environ["TANHUI_VAR_DIR"] = str(settings.var_dir)
     services.database.dispose()
     click.echo(f"serving at http://{settings.host}:{settings.port} (Ctrl-C stops)")
-    Granian(
+    server = Granian(
         "wsgi:app",
         address=settings.host,
         port=settings.port,
@@ -117,7 +141,9 @@ def _serve(services: Services) -> None:
         workers_kill_timeout=10,
         log_access=False,
         websockets=False,
-    ).serve()
+    )
+    with job_runner:
+        server.serve()
 
 
 @_example("tanhui demo --no-serve --json")
@@ -159,40 +185,100 @@ def status() -> None:
     click.echo(f"schema at {found.revision}, partitions until {found.partitions_until}")
 
 
+tanhui.add_command(log.log)
+tanhui.add_command(feeds.feeds)
+tanhui.add_command(corrections.corrections)
+tanhui.add_command(activities.activities)
+tanhui.add_command(review.review)
+tanhui.add_command(review.appeals)
+tanhui.add_command(scenes.scenes)
+tanhui.add_command(simulate.command)
+
+
+@_example("tanhui db distribute --dry-run")
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Print the statements and change nothing.")
+def distribute(dry_run: bool) -> None:
+    """Spread the tables over the nodes of a Citus cluster; safe to repeat.
+
+    Run it again after each upgrade. --dry-run works on plain PostgreSQL too.
+    """
+    with starting.servers(Settings.from_env()) as running:
+        assert running.database_url
+        engine = owner_engine(running.database_url)
+        try:
+            if dry_run:
+                click.echo("\n".join(f"{line};" for line in distribution.planned(engine)))
+                return
+            put = distribution.distribute(engine, say=click.echo)
+        finally:
+            engine.dispose()
+    click.echo(f"{put} tables were put in place, {distribution.TABLES - put} were there before")
+
+
 @tanhui.group()
-def catalogue() -> None:
-    """Behaviours, methods, factors, rules, scenes, divisions."""
+def jobs() -> None:
+    """Background work: the schedule's jobs, their runner, one job by hand."""
 
 
-@_example("tanhui catalogue load my-city/")
-@catalogue.command("load")
-@click.argument("path", type=click.Path(path_type=Path), default=BUNDLED)
-def load_(path: Path) -> None:
-    """Load the CSV files of a folder (default: the bundled ones); all of it or nothing."""
+@_example("tanhui jobs list")
+@jobs.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def jobs_list(as_json: bool) -> None:
+    """Each job: when it runs, how it last ended; and which runner works."""
     now = datetime.now(UTC)
     with starting.connected(Settings.from_env()) as services:
-        written = services.database.transact(lambda session: load(session, path, now=now))
-    click.echo("loaded " + ", ".join(f"{n} of {name}" for name, n in written.items()))
+        shape = printed.overview_json if as_json else printed.overview_text
+        click.echo(
+            services.database.transact(lambda session: shape(overview(session, SCHEDULE, now=now)))
+        )
 
 
-@_example("tanhui catalogue list")
-@catalogue.command("list")
-def list_() -> None:
-    """List scenes with their method, factor and source."""
+@_example("tanhui jobs run")
+@jobs.command("run")
+def jobs_run() -> None:
+    """Run the jobs until Ctrl-C; of several runners one works, the others stand by."""
     with starting.connected(Settings.from_env()) as services:
-        click.echo(services.database.transact(printing.catalogue_text))
+        stop = Stop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Runner(services, say=click.echo).run(stop)
+
+
+@_example("tanhui jobs once make_partitions")
+@jobs.command("once")
+@click.argument("name", type=click.Choice([job.name for job in SCHEDULE]), metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def jobs_once(name: str, as_json: bool) -> None:
+    """Run one job now, whichever runner works; exit 1 with the reason when it fails."""
+    with starting.connected(Settings.from_env()) as services:
+        run, ended = once(services, named(name))
+    if as_json:
+        click.echo(printed.run_json(run, ended))
+    elif ended.error is None:
+        click.echo(printed.run_text(run, ended))
+    if ended.error is not None:
+        _fail(f"{name} failed: {ended.error}")
+
+
+tanhui.add_command(catalogue.catalogue)
 
 
 @_example("tanhui import trips.csv --scene demo.bike --dry-run")
 @tanhui.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--scene", required=True, help="Code of the scene the file belongs to.")
+@click.option("--mapping", type=click.Path(path_type=Path), help="TOML: how a foreign file reads.")
 @click.option("--dry-run", is_flag=True, help="Decide everything, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def import_(file: Path, scene: str, dry_run: bool, as_json: bool) -> None:
-    """Import a CSV or NDJSON file of events; safe to repeat."""
+def import_(file: Path, scene: str, mapping: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Import a CSV or NDJSON file of events, also packed (.gz, .zip); safe to repeat.
+
+    docs/partners.md says how a mapping file is written.
+    """
     if not file.is_file():
         raise UnreadableFile(f"{file}: no such file")
+    read = None if mapping is None else read_mapping(mapping)
     with (
         starting.connected(Settings.from_env()) as services,
         click.progressbar(
@@ -206,6 +292,7 @@ def import_(file: Path, scene: str, dry_run: bool, as_json: bool) -> None:
             services.database,
             file,
             scene,
+            mapping=read,
             dry_run=dry_run,
             progress=lambda at: bar.update(at - bar.pos),
         )
@@ -234,16 +321,18 @@ def report_(division: str, month: datetime, shape: str) -> None:
 def audit(as_json: bool) -> None:
     """Recompute everything from transfers; exit 1 on any drift, each named.
 
-    Shows what each programme issued, redeemed and so on, summed from the transfers.
+    Balances, lots, holds, snapshots, the programmes' own accounts, activities, redemptions, and
+    the published log leaf by leaf. Shows what each programme issued, redeemed and so on.
     """
     with (
         starting.connected(Settings.from_env()) as services,
-        services.database.snapshot() as session,
+        services.database.snapshot(unhurried=True) as session,
+        printing.audit_progress() as progress,
     ):
         drifts = [
-            drift
-            for check in (audit_ledger, audit_activities, audit_rewards)
-            for drift in check(session)
+            *audit_ledger(session, services.log.folder, progress=progress),
+            *audit_activities(session, progress=progress),
+            *audit_rewards(session, progress=progress),
         ]
         totals = {
             programme.code: system_balances(session, programme.holder_id)

@@ -56,13 +56,17 @@ class Database:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        """One unchanging view of everything, for reading only and as long as it takes."""
+    def snapshot(self, *, unhurried: bool = False) -> Iterator[Session]:
+        """One unchanging view of everything, for reading only.
+
+        ``unhurried``: as long as it takes, for an audit; a request keeps its time limits.
+        """
         with self._sessions() as session:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             session.execute(text("SET TRANSACTION READ ONLY"))
-            session.execute(text("SET LOCAL statement_timeout = 0"))
-            session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            if unhurried:
+                session.execute(text("SET LOCAL statement_timeout = 0"))
+                session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield session
             session.rollback()
 

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from activities.catalogue.loading import load
-from activities.models import Division, Programme
+from activities.catalogue.models import Division, Programme
 from activities.participants import enrol
 from rewards.models import Offer
 from rewards.offers import add_merchant, publish
@@ -82,7 +82,7 @@ def run_demo(services: Services) -> Demo:
             holder_id=holder_id,
             offer_id=OFFER_ID,
             code_key=services.voucher_key,
-            now=now,
+            now=datetime.now(UTC),  # After what was earned, as the statement shows it.
         )
     )
     reports = transact(lambda session: [report(session, *which, now=now) for which in REPORTS])

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
 class KeyFileError(Exception):
@@ -15,6 +16,15 @@ class KeyFileError(Exception):
 
 def token_key(path: Path) -> Ed25519PrivateKey:
     """The Ed25519 key that signs tokens; made when the file is missing (PKCS 8, PEM)."""
+    return _ed25519_key(path)
+
+
+def log_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key that signs the log's checkpoints; made likewise."""
+    return _ed25519_key(path)
+
+
+def _ed25519_key(path: Path) -> Ed25519PrivateKey:
     made = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -29,8 +39,32 @@ def token_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def attestation_key(path: Path) -> Ed25519PublicKey | EllipticCurvePublicKey:
+    """The attestation service's public key, Ed25519 or P-256 (SubjectPublicKeyInfo, PEM)."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise KeyFileError(f"{path} holds no public key in PEM form") from error
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return key
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyFileError(f"{path} holds a key of another kind; Ed25519 or P-256 is needed")
+    return key
+
+
 def voucher_key(path: Path) -> bytes:
     """The 32 secret bytes behind voucher codes; made when the file is missing (hex)."""
+    return _secret_bytes(path)
+
+
+def feed_key(path: Path) -> bytes:
+    """The 32 secret bytes behind the secrets by which partners sign; made likewise."""
+    return _secret_bytes(path)
+
+
+def _secret_bytes(path: Path) -> bytes:
     try:
         key = bytes.fromhex(_read_or_make(path, secrets.token_hex(32).encode()).decode())
     except ValueError as error:

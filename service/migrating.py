@@ -1,5 +1,6 @@
 """Migrations: one runner at a time, no waiting on a busy table, and where the schema stands."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,11 @@ def downgrade(engine: Engine, revision: str) -> None:
 @contextmanager
 def _only_runner(engine: Engine) -> Iterator[Connection]:
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        # Asked for again and again: who waits inside a statement keeps its snapshot, for which
+        # an index that is made CONCURRENTLY would wait in turn.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
+            connection.rollback()
+            time.sleep(0.1)
         connection.execute(text("SET lock_timeout = '5s'"))
         connection.commit()
         try:

@@ -3,16 +3,19 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from unicodedata import east_asian_width
 
+import click
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from activities.catalogue.models import Factor, Method, Scene
 from activities.explanations import SENTENCES
-from activities.models import Factor, Method, Scene
-from ledgers.audit import Drift
+from ledgers.audit import Drift, Progress, no_progress
 from service.demo import MERCHANT_ID, Demo
 from service.districts.reporting import Report
 from service.feeds.importing import Summary
@@ -62,15 +65,14 @@ def summary_text(summary: Summary) -> str:
     """What a file came to, and the rows that could not be read."""
     lines = [
         f"{summary.rows:,} rows: {summary.verified:,} verified, "
-        f"{summary.by_code['daily_cap']:,} of them over the day's cap; "
+        f"{summary.trimmed:,} of them over a cap; "
         f"{summary.already_known:,} already known",
         f"  {grams(summary.saved_mg_co2e)} g CO2e saved; {summary.points:,} points,"
         f" {summary.trimmed_points:,} withheld by caps",
     ]
     lines += [
-        f"  refused {count:,}: {code} · {_FACT.sub('…', ' '.join(SENTENCES[code]))}"
-        for code, count in sorted(summary.by_code.items())
-        if code not in ("verified", "daily_cap")
+        f"  not granted {count:,}: {code} · {_FACT.sub('…', ' '.join(SENTENCES[code]))}"
+        for code, count in sorted(summary.not_granted.items())
     ]
     if summary.unreadable:
         lines.append(f"  not imported: {summary.unreadable:,} rows that could not be read")
@@ -87,7 +89,7 @@ def _summary(summary: Summary) -> dict[str, object]:
     return {
         "rows": summary.rows,
         "verified": summary.verified,
-        "trimmed": summary.by_code["daily_cap"],
+        "trimmed": summary.trimmed,
         "already_known": summary.already_known,
         "by_code": dict(sorted(summary.by_code.items())),
         "saved_mg_co2e": summary.saved_mg_co2e,
@@ -160,6 +162,22 @@ def report_csv(report: Report) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return "\ufeff" + out.getvalue()
+
+
+@contextmanager
+def audit_progress() -> Iterator[Progress]:
+    """A bar for each check on a terminal's standard error; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+
+    def show(check: str, done: int, of: int) -> None:
+        filled = 30 * done // of if of else 30
+        bar = "#" * filled + "-" * (30 - filled)
+        click.echo(f"\r  [{bar}] {check:<34.34}", nl=False, err=True)
+
+    yield show
+    click.echo("\r" + " " * 70 + "\r", nl=False, err=True)
 
 
 Totals = dict[str, dict[tuple[str, str], int]]  # By programme: by unit and kind of account.
@@ -241,7 +259,7 @@ def catalogue_text(session: Session) -> str:
             (Method.programme_code == Scene.programme_code)
             & (Method.behaviour_code == Scene.behaviour_code),
         )
-        .join(Factor, Factor.code == Method.factor_code)
+        .outerjoin(Factor, Factor.code == Method.factor_code)
         .order_by(Scene.code, Method.version)
     )
     rows = [
@@ -250,9 +268,19 @@ def catalogue_text(session: Session) -> str:
             scene.name_zh,
             f"{scene.approved_from} – {scene.approved_to}",
             f"{method.code} v{method.version}",
-            f"{factor.code} {factor.published_value} {factor.published_unit}",
-            f"{factor.publisher}: {factor.document} ({factor.year})",
+            *_factor_cells(method, factor),
         )
         for scene, method, factor in session.execute(query)
     ]
     return table(("scene", "名称", "approved", "method", "factor", "source"), rows)
+
+
+def _factor_cells(method: Method, factor: Factor | None) -> tuple[str, str]:
+    """The factor as published and its source; a method by mass has one for each material."""
+    if factor is None:
+        return "by material", method.document
+    less = f" less {method.actual_factor_code}" if method.actual_factor_code else ""
+    return (
+        f"{factor.code} {factor.published_value} {factor.published_unit}{less}",
+        f"{factor.publisher}: {factor.document} ({factor.year})",
+    )

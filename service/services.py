@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from flask import current_app
 
 from service import keys
+from service.attestation import Attestations
 from service.cache import Cache
 from service.db import Database
+from service.entries import Entries
 from service.identity.tokens import Tokens
 from service.settings import Settings
+from service.transparency import Log, log_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +23,34 @@ class Services:
     cache: Cache
     tokens: Tokens
     voucher_key: bytes
+    attestations: Attestations
+    entries: Entries
+    feed_key: bytes
+    log: Log
 
     @classmethod
     def connect(cls, settings: Settings) -> "Services":
         """Nothing is contacted yet; key files are made when missing (KeyFileError if unusable)."""
         assert settings.database_url
         assert settings.redis_url
+        database, attestation_file = Database(settings.database_url), settings.attestation_key_file
         return cls(
             settings=settings,
-            database=Database(settings.database_url),
+            database=database,
+            entries=Entries(database),
+            attestations=Attestations(
+                keys.attestation_key(attestation_file) if attestation_file else None,
+                settings.token_audience,
+            ),
             cache=Cache(settings.redis_url),
             tokens=tokens(settings),
             voucher_key=keys.voucher_key(
                 settings.voucher_key_file or settings.var_dir / "keys" / "voucher.key"
             ),
+            feed_key=keys.feed_key(
+                settings.feed_key_file or settings.var_dir / "keys" / "feed.key"
+            ),
+            log=log_of(settings),
         )
 
 

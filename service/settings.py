@@ -11,6 +11,8 @@ from redis.connection import parse_url
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ledgers.log.notes import is_key_name
+
 PREFIX = "TANHUI_"
 _DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
 _REDIS_SCHEMES = {"redis", "rediss", "unix"}
@@ -24,7 +26,9 @@ class SettingsError(Exception):
 class Settings:
     """``None`` for a URL means: the server of the default set-up (``service.embedded``).
 
-    ``token_key_file`` set means production: development tokens are refused.
+    ``token_key_file`` set means production: development tokens are refused. Without
+    ``attestation_key_file`` no device is attested. ``log_origin`` is the name of the transparency
+    log; None: the one that it has, or will have (``default_log_origin``).
     """
 
     var_dir: Path
@@ -32,17 +36,28 @@ class Settings:
     redis_url: str | None
     token_key_file: Path | None
     voucher_key_file: Path | None
+    attestation_key_file: Path | None
+    feed_key_file: Path | None
+    log_dir: Path
+    log_key_file: Path | None
+    log_origin: str | None
     token_issuer: str
     token_audience: str
     public_url: str
     host: str
     port: int
     workers: int
+    review_two_persons_points: int  # What would earn more takes two persons.
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``TANHUI_*``; raises SettingsError naming everything that is wrong at once."""
         return _Reader(os.environ if environ is None else environ).settings()
+
+    @property
+    def default_log_origin(self) -> str:
+        """The log's public address without its scheme, as C2SP tlog-checkpoint recommends."""
+        return _log_origin(self.public_url)
 
 
 class _Reader:
@@ -56,18 +71,26 @@ class _Reader:
 
     def settings(self) -> Settings:
         host, port = self.take("HOST", "127.0.0.1"), self.whole("PORT", 8000, 1, 65_535)
+        var_dir = Path(self.take("VAR_DIR", "var")).absolute()
+        public_url = self.public_url(f"http://{host}:{port}")
         settings = Settings(
-            var_dir=Path(self.take("VAR_DIR", "var")).absolute(),
+            var_dir=var_dir,
             database_url=self.database_url(),
             redis_url=self.url("REDIS_URL", _REDIS_SCHEMES, parse_url),
             token_key_file=self.file("TOKEN_KEY_FILE"),
             voucher_key_file=self.file("VOUCHER_KEY_FILE"),
+            attestation_key_file=self.file("ATTESTATION_KEY_FILE"),
+            feed_key_file=self.file("FEED_KEY_FILE"),
+            log_dir=Path(self.take("LOG_DIR", str(var_dir / "log"))).absolute(),
+            log_key_file=self.file("LOG_KEY_FILE"),
+            log_origin=self.log_origin(public_url),
             token_issuer=self.take("TOKEN_ISSUER", "tanhui"),
             token_audience=self.take("TOKEN_AUDIENCE", "tanhui-api"),
-            public_url=self.public_url(f"http://{host}:{port}"),
+            public_url=public_url,
             host=host,
             port=port,
             workers=self.whole("WORKERS", 2, 1, 64),
+            review_two_persons_points=self.whole("REVIEW_TWO_PERSONS_POINTS", 2_000, 0, 999_999),
         )
         self.problems += [f"{name} is not a setting" for name in sorted(self.values)]
         if self.problems:
@@ -108,8 +131,22 @@ class _Reader:
         value = self.url("PUBLIC_URL", {"http", "https"}, lambda value: urlsplit(value).port)
         return (value or default).rstrip("/")
 
+    def log_origin(self, public_url: str) -> str | None:
+        value = self.take("LOG_ORIGIN", "")
+        if not is_key_name(value or _log_origin(public_url)):
+            self.problems.append(
+                f"{PREFIX}LOG_ORIGIN must name the log, without spaces and plus signs"
+            )
+        return value or None
+
     def database_url(self) -> str | None:
         value = self.url("DATABASE_URL", _DATABASE_SCHEMES, make_url)
         if value is None:
             return None
         return "postgresql+psycopg://" + value.partition("://")[2]
+
+
+def _log_origin(public_url: str) -> str:
+    address = public_url.partition("://")[2]
+    host, slash, path = address.partition("/")
+    return f"{host.rpartition('@')[2]}{slash}{path}/log"

@@ -21,7 +21,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import Cursor
 from psycopg.abc import Query
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -228,30 +228,28 @@ def bearer(services: Services) -> Bearer:
 
 
 @pytest.fixture
-def statements(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
-    """The SQL statements sent meanwhile, COPY among them."""
+def statements() -> Callable[[], AbstractContextManager[list[str]]]:
+    """The SQL statements sent meanwhile to any database, COPY among them."""
 
     @contextmanager
     def listening() -> Iterator[list[str]]:
         seen: list[str] = []
+        execute, copy = Cursor.execute, Cursor.copy
 
-        def hear(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-            seen.append(statement)
+        def heard(method: Any) -> Any:
+            def listen(cursor: Cursor, statement: Query, *args: Any, **kwargs: Any) -> Any:
+                if not str(statement).startswith("SET LOCAL"):  # Sent along, at no one's cost.
+                    seen.append(str(statement))
+                return method(cursor, statement, *args, **kwargs)
 
-        copies: list[str] = []
-        original = Cursor.copy
+            return listen
 
-        def copy(cursor: Cursor, statement: Query, *args: Any, **kwargs: Any) -> Any:
-            copies.append(str(statement))
-            return original(cursor, statement, *args, **kwargs)
-
-        event.listen(database.engine, "before_cursor_execute", hear)
-        Cursor.copy = copy  # type: ignore[method-assign,assignment]
+        Cursor.execute = heard(execute)  # type: ignore[method-assign]
+        Cursor.copy = heard(copy)  # type: ignore[method-assign]
         try:
             yield seen
         finally:
-            Cursor.copy = original  # type: ignore[method-assign]
-            event.remove(database.engine, "before_cursor_execute", hear)
-            seen.extend(copies)
+            Cursor.execute = execute  # type: ignore[method-assign]
+            Cursor.copy = copy  # type: ignore[method-assign]
 
     return listening

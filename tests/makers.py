@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
+from activities.catalogue.models import Programme
 from activities.events import Answer, Batch, Event
 from activities.intake import record
-from activities.models import Programme
 from activities.participants import enrol
 from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, of_holder
 from ledgers.posting import NewPosting, NewTransfer, post

@@ -2,16 +2,17 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+import activities.catalogue.models
 import activities.models
 import ledgers.models
 import rewards.models
 import service.identity.models
+import service.jobs.models
 from ledgers.base import Base
 from ledgers.partitions import PARTITIONED
 from service import migrating
@@ -31,10 +32,12 @@ def test_revisions_are_numbered_in_one_line():
 
 
 def test_models_and_migrations_agree(owner):
+    assert activities.catalogue.models
     assert activities.models
     assert ledgers.models
     assert rewards.models
     assert service.identity.models
+    assert service.jobs.models
 
     def ours(_object, name, kind, reflected, compare_to) -> bool:
         partition = kind == "table" and name.startswith(tuple(f"{t}_2" for t in PARTITIONED))
@@ -72,15 +75,3 @@ def test_two_programs_may_upgrade_at_once(owner):
         found = list(pool.map(lambda _: migrating.upgrade(owner, now=datetime.now(UTC)), range(3)))
 
     assert [status.current for status in found] == [True] * 3
-
-
-@pytest.mark.parametrize("table", ["account", "transfer", "activity", "tally", "redemption"])
-def test_tables_that_grow_with_residents_are_led_by_the_holder(owner, table):
-    """Design section 7: the distribution column leads every unique key."""
-    query = text(
-        "SELECT a.attname FROM pg_index i JOIN pg_attribute a"
-        " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-        " WHERE i.indrelid = CAST(:table AS regclass) AND i.indisunique"
-    )
-    with owner.connect() as connection:
-        assert set(connection.scalars(query, {"table": table})) == {"holder_id"}

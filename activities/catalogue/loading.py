@@ -4,87 +4,68 @@ A row once loaded is never changed. Loading the same files again writes nothing;
 from what is loaded is refused: a change is a new row (a new version, a new period).
 """
 
-import csv
-import gzip
-import io
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, Table, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, text
 from sqlalchemy.orm import Session
 
+from activities.catalogue.checking import check
+from activities.catalogue.files import BUNDLED, FILES, Line, Tables, key_of, read_folder, table_of
 from activities.errors import CatalogueRefused
-from activities.models import (
-    Behaviour,
-    Division,
-    Factor,
-    Method,
-    Partner,
-    Programme,
-    Rule,
-    Scene,
-    Tariff,
-)
-from activities.rules import RuleKind
+from activities.scene_steps import start_as_draft
 from ledgers.accounts import open_system
-from ledgers.base import Base
 
-BUNDLED = Path(__file__).resolve().parent
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+__all__ = ["BUNDLED", "FILES", "SHIPPED", "Origin", "load"]
 PROBLEMS_MAX = 20  # Enough to mend by; a wrong file would name each of its lines.
-
-# In the order in which rows refer to each other.
-FILES: dict[str, type[Base]] = {
-    "divisions.csv.gz": Division,
-    "programmes.csv": Programme,
-    "partners.csv": Partner,
-    "behaviours.csv": Behaviour,
-    "factors.csv": Factor,
-    "methods.csv": Method,
-    "tariffs.csv": Tariff,
-    "rules.csv": Rule,
-    "scenes.csv": Scene,
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a file: where it stands, its text by column, its values by column."""
+class Origin:
+    """Who drafted what is loaded, and who approved it before; None leaves drafts."""
 
-    place: str
-    values: dict[str, Any]
+    drafted_by: str
+    approved_by: str | None
 
 
-def load(session: Session, folder: Path = BUNDLED, *, now: Any) -> dict[str, int]:
+SHIPPED = Origin("tanhui", "tanhui release")  # The bundled files were reviewed before a release.
+
+
+def load(
+    session: Session, folder: Path = BUNDLED, *, now: datetime, origin: Origin = SHIPPED
+) -> dict[str, int]:
     """Load the files of a folder (those that are there); answers new rows by file.
 
-    Opens the system accounts of each programme. Raises CatalogueRefused with every problem found,
-    and nothing was loaded.
+    Opens the system accounts of each programme. What nobody approved yet is a draft, scenes too.
+    Raises CatalogueRefused with every problem found, and nothing was loaded.
     """
-    found = [name for name in FILES if (folder / name).is_file()]
-    if not found:
-        raise CatalogueRefused([f"{folder} holds none of {', '.join(FILES)}"])
     problems: list[str] = []
-    lines: dict[str, list[Line]] = {}
-    for name in found:
-        lines[name] = list(
-            _read(folder / name, FILES[name].metadata.tables[_table(name)], problems)
-        )
-    problems += _cross_check(lines)
+    given = read_folder(folder, problems)
+    known = _loaded(session)
+    problems += check(given, Tables.of(given, known))
+    new = {name: _new(name, lines, known[name], problems) for name, lines in given.items()}
+    problems += _late_materials(new.get("method_materials.csv", []), known["methods.csv"])
     _refuse(problems)
-    written = {name: _write(session, _table(name), lines[name], problems) for name in found}
-    _refuse(problems)
-    for line in lines.get("programmes.csv", []):
-        open_system(session, line.values["holder_id"], now=now)
-    return written
+    signed = {
+        "drafted_by": origin.drafted_by,
+        "drafted_at": now,
+        "approved_by": origin.approved_by,
+        "approved_at": origin.approved_by and now,
+    }
+    for name, lines in new.items():
+        if lines:
+            _insert(session, name, [{**signed, **line.values} for line in lines])
+    for line in given.get("programmes.csv", []):
+        open_system(session, line["holder_id"], now=now)
+    if origin.approved_by is None:
+        codes = [line["code"] for line in new.get("scenes.csv", [])]
+        start_as_draft(session, codes, actor=origin.drafted_by, reason="loaded", now=now)
+    return {name: len(lines) for name, lines in new.items()}
 
 
 def _refuse(problems: list[str]) -> None:
@@ -95,115 +76,47 @@ def _refuse(problems: list[str]) -> None:
         raise CatalogueRefused(problems)
 
 
-def _table(name: str) -> str:
-    return str(FILES[name].__tablename__)
-
-
-def _read(path: Path, table: Table, problems: list[str]) -> Iterator[Line]:
-    """The rows that can be read; what cannot is added to ``problems``."""
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    try:
-        reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig")), strict=True)
-        columns = set(reader.fieldnames or ())
-    except (UnicodeDecodeError, csv.Error) as error:
-        problems.append(f"{path.name}: {error}")
-        return
-    wanted = {column.name for column in table.columns}
-    if columns != wanted:
-        problems += [f"{path.name}: column {name} is missing" for name in sorted(wanted - columns)]
-        problems += [f"{path.name}: column {name} is unknown" for name in sorted(columns - wanted)]
-        return
-    for row in reader:
-        place = f"{path.name} line {reader.line_num}"
-        try:
-            yield Line(place, {c.name: _value(c, row[c.name]) for c in table.columns})
-        except ValueError as error:
-            problems.append(f"{place}: {error}")
-
-
-def _value(column: Column[Any], written: str | None) -> Any:
-    """The typed value of one field; an empty one is None where the column allows it."""
-    if not written:
-        if column.nullable:
-            return None
-        raise ValueError(f"{column.name} is empty")
-    if column.name.endswith("code") and not _CODE.fullmatch(written):
-        raise ValueError(f"{column.name} is {written!r}: letters, digits and . _ - only")
-    try:
-        if isinstance(column.type, JSONB):
-            return msgspec.json.decode(written, type=dict[str, Any])
-        kind = column.type.python_type
-        return date.fromisoformat(written) if kind is date else kind(written)
-    except (ValueError, msgspec.DecodeError) as error:
-        raise ValueError(f"{column.name} is {written!r}: {error}") from error
-
-
-def _cross_check(lines: Mapping[str, list[Line]]) -> list[str]:
-    """What one row cannot know alone: rule kinds, units, sources, references, overlaps."""
-    factors = {line.values["code"]: line.values for line in lines.get("factors.csv", [])}
-    behaviours = {line.values["code"]: line.values for line in lines.get("behaviours.csv", [])}
-    problems = []
-    for line in lines.get("rules.csv", []):
-        try:
-            msgspec.convert(line.values["parameters"], RuleKind)
-        except msgspec.ValidationError as error:
-            problems.append(f"{line.place}: parameters: {error}")
-    for line in lines.get("methods.csv", []):
-        factor = factors.get(line.values["factor_code"])
-        behaviour = behaviours.get(line.values["behaviour_code"])
-        if factor is None or behaviour is None:
-            problems.append(f"{line.place}: its factor or behaviour is not in this catalogue")
-        elif factor["base_unit"] != behaviour["base_unit"]:
-            problems.append(
-                f"{line.place}: the factor is per {factor['base_unit']},"
-                f" the behaviour is counted in {behaviour['base_unit']}"
+def _loaded(session: Session) -> dict[str, list[Line]]:
+    """What the database holds, file by file: what given rows may refer to and must agree with."""
+    return {
+        name: [
+            Line(
+                f"the loaded {name} {' '.join(str(row[c]) for c in key_of(name))}", row, given=False
             )
-        elif factor["confidence"] != "seen":
-            problems.append(f"{line.place}: the source of {factor['code']} was not seen")
-    problems += _overlaps(lines.get("methods.csv", []), "programme_code", "behaviour_code")
-    problems += _overlaps(lines.get("tariffs.csv", []), "programme_code")
-    return problems
-
-
-def _overlaps(lines: list[Line], *group: str) -> list[str]:
-    """Two rows of one group may not hold on the same day."""
-    ordered = sorted(
-        lines, key=lambda line: (*(line.values[name] for name in group), line.values["valid_from"])
-    )
-    return [
-        f"{later.place}: its validity overlaps {earlier.place}"
-        for earlier, later in pairwise(ordered)
-        if all(earlier.values[name] == later.values[name] for name in group)
-        and (earlier.values["valid_to"] or date.max) > later.values["valid_from"]
-    ]
-
-
-def _write(session: Session, table: str, lines: list[Line], problems: list[str]) -> int:
-    """Insert what is new, in one statement; refuse what differs from what is loaded."""
-    columns = Base.metadata.tables[table].columns
-    key = [column.name for column in Base.metadata.tables[table].primary_key]
-    known = {
-        tuple(row[name] for name in key): dict(row)
-        for row in session.execute(Base.metadata.tables[table].select()).mappings()
+            for row in map(dict, session.execute(table_of(name).select()).mappings())
+        ]
+        for name in FILES
     }
-    new: dict[tuple[Any, ...], Line] = {}
-    for line in lines:
-        identity = tuple(line.values[name] for name in key)
-        if identity in new:
-            problems.append(f"{line.place}: {identity} stands twice")
-        elif identity not in known:
-            new[identity] = line
-        elif known[identity] != line.values:
-            problems.append(f"{line.place}: {identity} is loaded with other content")
-    if new and not problems:
-        _insert(session, table, list(columns), [line.values for line in new.values()])
-    return len(new)
 
 
-def _insert(
-    session: Session, table: str, columns: list[Column[Any]], rows: list[dict[str, Any]]
-) -> None:
+def _new(name: str, given: list[Line], known: list[Line], problems: list[str]) -> list[Line]:
+    """The rows that are not loaded; one that differs from what is loaded is a problem."""
+    key = key_of(name)
+    loaded = {tuple(line[column] for column in key): line for line in known}
+    new = []
+    for line in given:
+        identity = tuple(line[column] for column in key)
+        if identity not in loaded:
+            new.append(line)
+        elif any(loaded[identity][column] != value for column, value in line.values.items()):
+            told = " ".join(str(part) for part in identity)
+            problems.append(f"{line.place}: {told} is loaded with other content")
+    return new
+
+
+def _late_materials(new: list[Line], methods: list[Line]) -> Iterator[str]:
+    """A material of a version that is loaded would change what was approved."""
+    loaded = {(method["code"], method["version"]) for method in methods}
+    for line in new:
+        code, version = line["method_code"], line["version"]
+        if (code, version) in loaded:
+            yield f"{line.place}: {code} {version} is loaded without it: make a new version"
+
+
+def _insert(session: Session, name: str, rows: list[dict[str, Any]]) -> None:
     """All rows in one statement: a text array a column, cast to the column's type."""
+    table = table_of(name)
+    columns: list[Column[Any]] = list(table.columns)
     casts = ", ".join(
         f"CAST({c.name} AS {c.type.compile(session.get_bind().dialect)})" for c in columns
     )
@@ -222,5 +135,5 @@ def _as_text(value: Any) -> str | None:
         return value
     if isinstance(value, dict):
         return msgspec.json.encode(value).decode()
-    assert isinstance(value, int | date | UUID)
+    assert isinstance(value, int | date | datetime | UUID)
     return str(value)

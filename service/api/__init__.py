@@ -5,14 +5,38 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Api
 
-from service.api import accounts, activities, consumptions, districts, offers, redemptions
+from service.api import (
+    accounts,
+    activities,
+    activity_corrections,
+    appeals,
+    audit,
+    catalogue,
+    consents,
+    consumptions,
+    corrections,
+    districts,
+    drafts,
+    feeds,
+    household,
+    jobs,
+    offers,
+    programmes,
+    redemptions,
+    review,
+    scenes,
+    staff,
+    transfers,
+)
 from service.api.documentation import ProblemResponse, complete
+from service.auth import SIGNATURE
 
 _ABOUT = """碳普惠后端：每一次低碳行为核证、量化、入账，账可自查。
 
 Units are in the names: `saved_mg_co2e` (milligrams of CO2e), `points`, `fen`. Writes are `PUT` to
 an id the client makes; sending again is safe. Errors are RFC 9457 problem documents. Texts come in
-zh-CN and en by `Accept-Language`."""
+zh-CN and en by `Accept-Language`. Every answer has its request's id in `X-Request-Id`; send one of
+1 to 64 letters, digits, `.`, `_` or `-` to choose it."""
 
 
 class _Api(Api):
@@ -36,7 +60,38 @@ def register(app: Flask) -> None:
     api.spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
-    for module in (accounts, activities, consumptions, districts, offers, redemptions):
+    api.spec.components.security_scheme(
+        SIGNATURE,
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "webhook-signature",
+            "description": "Standard Webhooks, with webhook-id and webhook-timestamp",
+        },
+    )
+    for module in (
+        accounts,
+        activities,
+        activity_corrections,
+        appeals,
+        audit,
+        catalogue,
+        consents,
+        consumptions,
+        corrections,
+        districts,
+        drafts,
+        feeds,
+        household,
+        jobs,
+        offers,
+        programmes,
+        redemptions,
+        review,
+        scenes,
+        staff,
+        transfers,
+    ):
         api.register_blueprint(module.bp)
     document = api.spec.to_dict()
     complete(document, app)

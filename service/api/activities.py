@@ -1,47 +1,44 @@
-"""A resident's activities, each with its why."""
+"""A resident's activities: sent in by the app, each with its why."""
 
 from typing import Any
+from uuid import UUID
 
+from flask import Response, request
 from flask.views import MethodView
 from marshmallow import Schema, fields
+from sqlalchemy.orm import Session
 
-from activities.explanations import why
-from activities.history import page
+from activities.history import page, standings
+from service import attestation
+from service.api.acts import ActivityRequest, ActivityResponse, decided, event_of, standing_told
+from service.api.explained import ExplainedResponse, told_of
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
-from service.auth import caller_holder_id, requires
-from service.language import language
+from service.auth import caller, caller_holder_id, requires
+from service.errors import InvalidAttestation
 from service.services import services
 
 bp = Blueprint(
     "activities", __name__, url_prefix="/v1/activities", description="活动 · Activities and why"
 )
-
-
-class ActivityResponse(Schema):
-    id = fields.UUID()
-    event_id = fields.String(metadata={"description": "the sender's own id"})
-    scene = fields.String(attribute="scene_code")
-    behaviour = fields.String(attribute="behaviour_code", allow_none=True)
-    day = fields.Date(allow_none=True, metadata={"description": "in the programme's zone"})
-    started_at = fields.AwareDateTime(format="iso")
-    ended_at = fields.AwareDateTime(format="iso")
-    quantity = fields.Integer(metadata={"description": "in the behaviour's base unit"})
-    decision = fields.String(metadata={"description": "verified, held or rejected"})
-    code = fields.String(metadata={"description": "machine code of the decision"})
-    reason = fields.Function(
-        lambda activity: why(activity)[language()],
-        metadata={"type": "string", "description": "the sentence, by Accept-Language"},
-    )
-    saved_mg_co2e = fields.Integer()
-    points = fields.Integer()
-    trimmed_points = fields.Integer(metadata={"description": "withheld by a cap"})
-    duplicate_of = fields.UUID(allow_none=True)
+_REQUEST = ActivityRequest()  # Once for all: a new one costs a fifth of a request's own time.
+_ATTESTATION = {
+    "name": attestation.HEADER,
+    "in": "header",
+    "description": "the attestation service's word for `details.device`, a JWS (docs/app.md)",
+    "schema": {"type": "string", "maxLength": attestation.LENGTH_MAX},
+}
 
 
 class ActivitiesResponse(Schema):
     activities = fields.List(fields.Nested(ActivityResponse))
-    next_cursor = fields.UUID(allow_none=True, attribute="next_before")
+    next_cursor = fields.UUID(allow_none=True)
+
+
+class HolderQuery(Schema):
+    holder_id = fields.UUID(
+        metadata={"description": "whose it is: for operators and auditors, with our own id of it"}
+    )
 
 
 @bp.route("")
@@ -49,9 +46,68 @@ class Activities(MethodView):
     @requires("resident")
     @bp.arguments(PageQuery, location="query")
     @bp.response(200, ActivitiesResponse)
-    def get(self, query: dict[str, Any]) -> Any:
-        """What I did, what it saved, what it earned, and why; newest first."""
+    def get(self, query: dict[str, Any]) -> dict[str, Any]:
+        """What I did, what it saved, what it earned, and why, as it stands now; newest first."""
         holder_id = caller_holder_id()
+
+        def look(session: Session) -> dict[str, Any]:
+            found = page(session, holder_id, before=query.get("cursor"), limit=query["limit"])
+            shown = [standing_told(each) for each in standings(session, found.activities)]
+            return {"activities": shown, "next_cursor": found.next_before}
+
+        return services().database.transact(look)
+
+
+@bp.route("/<uuid:activity_id>")
+class OneActivity(MethodView):
+    @requires("resident")
+    @bp.arguments(_REQUEST)
+    @bp.response(201, ActivityResponse)
+    @bp.doc(parameters=[_ATTESTATION])
+    def put(self, body: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
+        """Report one act. The app makes the id, so sending it twice is the same activity.
+
+        A refused act is recorded too, with its reason: the answer's `decision` says it.
+        """
+        attested = _attested(activity_id, body)
+        event = event_of(activity_id, caller_holder_id(), body, attested=attested)
+        return decided(services().entries.from_app(event))
+
+    @requires("resident", "operator", "auditor")
+    @bp.arguments(HolderQuery, location="query")
+    @bp.response(200, ExplainedResponse)
+    def get(self, query: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
+        """One activity with its whole why: every rule, the method, the factors, the figure.
+
+        By our id of it or by the one that the app or the desk made.
+        """
+        staff = caller().role != "resident"
+        asked = query.get("holder_id") if staff else caller_holder_id()
+
         return services().database.transact(
-            lambda s: page(s, holder_id, before=query.get("cursor"), limit=query["limit"])
+            lambda session: told_of(session, activity_id, asked, names=staff)
         )
+
+
+@bp.after_request
+def _conditional(answer: Response) -> Response:
+    """What phones poll comes with a tag, and is not sent twice."""
+    if request.method == "GET" and answer.status_code == 200:
+        answer.add_etag()
+        answer.cache_control.private = answer.cache_control.no_cache = True
+        answer.make_conditional(request)
+    return answer
+
+
+def _attested(activity_id: UUID, body: dict[str, Any]) -> bool:
+    """By the header. One that does not hold is refused before anything is kept, so that the app
+    may get another; with a retry it may be as old as it likes.
+    """
+    sent = request.headers.get(attestation.HEADER)
+    device = body.get("details", {}).get("device")
+    try:
+        return services().attestations.check(sent, event_id=activity_id, device=device)
+    except InvalidAttestation:
+        if services().entries.is_known(activity_id):
+            return False
+        raise

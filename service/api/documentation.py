@@ -11,11 +11,13 @@ from typing import Any
 from flask import Flask
 from marshmallow import INCLUDE, Schema, fields
 
+from service.auth import SIGNATURE
 from service.problems import ALL_TYPES
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _HEADERS = {
     401: {"WWW-Authenticate": "`Bearer`, and what is wrong with the token"},
+    409: {"Retry-After": "seconds to wait, of `not-sealed-yet`"},
     503: {"Retry-After": "seconds to wait before sending the same again"},
 }
 
@@ -49,10 +51,13 @@ def complete(document: dict[str, Any], app: Flask) -> None:
     statuses = set()
     for path, method, authentication in _operations(app):
         operation = document["paths"][path][method]
-        operation["security"] = [{"bearer": []}] if authentication else []
-        if authentication:
-            roles = ", ".join(f"`{role}`" for role in authentication)
-            operation["description"] = f"For the roles {roles}."
+        roles = [each for each in authentication if each != SIGNATURE]
+        signed = SIGNATURE in authentication
+        operation["security"] = [{"bearer": []}] * bool(roles) + [{SIGNATURE: []}] * signed
+        told = [f"For the roles {', '.join(f'`{role}`' for role in roles)}."] * bool(roles)
+        told += ["Signed by the scene's partner (Standard Webhooks)."] * signed
+        if told:
+            operation["description"] = " ".join(told)
         found = _problems(operation, guarded=bool(authentication), method=method, path=path)
         statuses |= found
         operation["responses"] |= {
@@ -79,7 +84,7 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 def _problems(operation: dict[str, Any], *, guarded: bool, method: str, path: str) -> set[int]:
     """The statuses with which it may refuse."""
-    found = {503}
+    found = {503} | {int(code) for code in operation["responses"] if code.startswith("4")}
     if guarded:
         found |= {401, 403}
     if "{" in path:

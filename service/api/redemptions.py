@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 from rewards.redemption import get_redemption, redeem
 from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires
+from service.request_ids import request_id
 from service.services import services
 
 bp = Blueprint(
@@ -41,7 +42,7 @@ class Redemption(MethodView):
     @bp.response(201, NewRedemptionResponse)
     def put(self, body: dict[str, Any], redemption_id: UUID) -> Any:
         """Redeem one offer. The client makes the id, so sending it twice is the same request."""
-        holder_id, now = caller_holder_id(), datetime.now(UTC)
+        holder_id, now, request = caller_holder_id(), datetime.now(UTC), request_id()
         return services().database.transact(
             lambda session: redeem(
                 session,
@@ -49,6 +50,7 @@ class Redemption(MethodView):
                 holder_id=holder_id,
                 code_key=services().voucher_key,
                 now=now,
+                request_id=request,
                 **body,
             )
         )

@@ -24,3 +24,12 @@ class NotADistrict(DomainError):
     def __init__(self, code: str) -> None:
         super().__init__(f"{code} is not a district")
         self.code = code
+
+
+class DistrictMerged(DomainError):
+    """The district has become part of another, whose report holds its figures."""
+
+    def __init__(self, code: str, into_code: str) -> None:
+        super().__init__(f"{code} is part of {into_code} now")
+        self.code = code
+        self.into_code = into_code

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from activities.catalogue.models import Division, DivisionMerge
 from activities.errors import UnknownDivision
-from activities.models import Division
-from service.districts.errors import MonthNotOver, NotADistrict
+from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
 from service.districts.suppression import TOTAL, Cell, withheld
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -67,22 +67,46 @@ class Report:
     spent: list[SpentRow]
 
 
+# First a row a resident, in which Citus lets GROUPING SETS and DISTINCT be counted exactly.
+# An activity counts as it stands now, with all that became of it after its first decision.
 _ACTIVITIES = text("""
-    SELECT division_code, behaviour_code, count(*), count(DISTINCT holder_id),
-           sum(saved_mg_co2e), sum(points)
-    FROM activity
-    WHERE decision = 'verified' AND day >= :first AND day < :beyond
-      AND starts_with(division_code, :division)
+    WITH of_resident AS MATERIALIZED (
+        SELECT division_code, behaviour_code, holder_id, count(*) AS activities,
+               sum(mg) AS mg, sum(points) AS points
+        FROM (
+            SELECT a.division_code, a.behaviour_code, a.holder_id,
+                   coalesce(d.decision, a.decision) AS decision,
+                   a.saved_mg_co2e + coalesce(d.mg, 0) AS mg,
+                   a.points + coalesce(d.points, 0) AS points
+            FROM activity AS a
+            LEFT JOIN (
+                SELECT DISTINCT ON (holder_id, activity_id) holder_id, activity_id, decision,
+                       sum(saved_mg_co2e) OVER of_one AS mg, sum(points) OVER of_one AS points
+                FROM adjustment
+                WHERE day >= :first AND day < :beyond AND left(division_code, 6) = ANY(:divisions)
+                WINDOW of_one AS (PARTITION BY holder_id, activity_id)
+                ORDER BY holder_id, activity_id, recorded_at DESC
+            ) AS d ON d.holder_id = a.holder_id AND d.activity_id = a.id
+            WHERE a.day >= :first AND a.day < :beyond AND left(a.division_code, 6) = ANY(:divisions)
+        ) AS standing
+        WHERE decision = 'verified'
+        GROUP BY division_code, behaviour_code, holder_id)
+    SELECT division_code, behaviour_code, sum(activities)::bigint, count(DISTINCT holder_id),
+           sum(mg), sum(points)
+    FROM of_resident
     GROUP BY GROUPING SETS
         ((division_code, behaviour_code), (division_code), (behaviour_code), ())
 """)
 _SPENT = text("""
-    SELECT participant.division_code, count(DISTINCT transfer.holder_id), sum(transfer.amount)
-    FROM transfer JOIN participant USING (holder_id)
-    WHERE transfer.kind = 'spend' AND transfer.unit = 'point'
-      AND transfer.occurred_at >= :first AND transfer.occurred_at < :beyond
-      AND starts_with(participant.division_code, :division)
-    GROUP BY GROUPING SETS ((participant.division_code), ())
+    WITH of_resident AS MATERIALIZED (
+        SELECT participant.division_code, transfer.holder_id, sum(transfer.amount) AS points
+        FROM transfer JOIN participant USING (holder_id)
+        WHERE transfer.kind = 'spend' AND transfer.unit = 'point'
+          AND transfer.occurred_at >= :first AND transfer.occurred_at < :beyond
+          AND left(participant.division_code, 6) = ANY(:divisions)
+        GROUP BY participant.division_code, transfer.holder_id)
+    SELECT division_code, count(DISTINCT holder_id), sum(points)
+    FROM of_resident GROUP BY GROUPING SETS ((division_code), ())
 """)
 
 
@@ -94,7 +118,10 @@ def report(session: Session, division_code: str, month: date, *, now: datetime) 
     Raises:
         UnknownDivision: no such code.
         NotADistrict: a province, city or town.
+        DistrictMerged: it was part of another by the end of the month.
         MonthNotOver: it has not ended yet.
+
+    Districts that merged into it by the end of the month are part of it, with their towns.
     """
     division = session.get(Division, division_code)
     if division is None:
@@ -104,32 +131,43 @@ def report(session: Session, division_code: str, month: date, *, now: datetime) 
     if month >= now.astimezone(ZONE).date().replace(day=1):
         raise MonthNotOver(f"{month:%Y-%m}")
     beyond = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    towns = _towns(session, division_code)
+    divisions = _with_merged(session, division_code, beyond)
+    towns = _towns(session, divisions)
     return Report(
         division_code=division.code,
         division_name=division.name_zh,
         month=f"{month:%Y-%m}",
         as_of=now,
-        rows=_rows(session, towns, division_code, month, beyond),
-        spent=_spent(session, towns, division_code, month, beyond),
+        rows=_rows(session, towns, divisions, month, beyond),
+        spent=_spent(session, towns, divisions, month, beyond),
     )
 
 
-def _towns(session: Session, division_code: str) -> dict[str, str]:
+def _with_merged(session: Session, district: str, beyond: date) -> list[str]:
+    """The district and those that became part of it before a day, through others too."""
+    merges = session.scalars(select(DivisionMerge).where(DivisionMerge.merged_on < beyond)).all()
+    into = {merge.code: merge.into_code for merge in merges}
+    if district in into:
+        raise DistrictMerged(district, into[district])
+    found = [district]
+    for each in found:  # Grows while it is read.
+        found += [code for code, target in into.items() if target == each and code not in found]
+    return found
+
+
+def _towns(session: Session, divisions: list[str]) -> dict[str, str]:
     rows = session.execute(
         text("SELECT code, name_zh FROM division WHERE level = 'town'"
-             " AND starts_with(code, :division) ORDER BY code"),
-        {"division": division_code},
+             " AND left(code, 6) = ANY(:divisions) ORDER BY code"),
+        {"divisions": divisions},
     )  # fmt: skip
     return {row[0]: row[1] for row in rows}
 
 
 def _rows(
-    session: Session, towns: Mapping[str, str], division_code: str, first: date, beyond: date
+    session: Session, towns: Mapping[str, str], divisions: list[str], first: date, beyond: date
 ) -> list[Row]:
-    found = session.execute(
-        _ACTIVITIES, {"first": first, "beyond": beyond, "division": division_code}
-    )
+    found = session.execute(_ACTIVITIES, {"first": first, "beyond": beyond, "divisions": divisions})
     cells: dict[Cell, Figures] = {
         (town or TOTAL, behaviour or TOTAL): Figures(count, residents, int(mg), int(points))
         for town, behaviour, count, residents, mg, points in found
@@ -161,14 +199,14 @@ def _behaviour_names(session: Session) -> dict[str, tuple[str, str]]:
 
 
 def _spent(
-    session: Session, towns: Mapping[str, str], division_code: str, first: date, beyond: date
+    session: Session, towns: Mapping[str, str], divisions: list[str], first: date, beyond: date
 ) -> list[SpentRow]:
     found = session.execute(
         _SPENT,
         {
             "first": datetime(first.year, first.month, 1, tzinfo=ZONE),
             "beyond": datetime(beyond.year, beyond.month, 1, tzinfo=ZONE),
-            "division": division_code,
+            "divisions": divisions,
         },
     )
     spent = {(town or TOTAL, "spent"): (people, points) for town, people, points in found if people}

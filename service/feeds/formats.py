@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from activities.events import NO_DETAILS, Details
+
 LONDON = ZoneInfo("Europe/London")
 Row = Mapping[str, str]
 
@@ -22,11 +24,13 @@ class ForeignEvent:
     started_at: datetime
     ended_at: datetime
     quantity: int
+    details: Details = NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a file must hold and how a row is read; ``parse`` raises ValueError saying why not.
+    """What a file must hold and how a row is read; ``parse`` raises ValueError saying why not, or
+    ArithmeticError for what no calendar and no number holds.
 
     ``by_holder_id``: its subjects are holder ids.
     """

@@ -15,6 +15,7 @@ from service.printing import grams
 from service.problems import ALL_TYPES, on_http_error
 from service.services import services
 from service.web.home import home_figures, short_kilograms
+from service.web.verify import verify_values
 
 ROOT = Path(__file__).resolve().parent
 bp = Blueprint("web", __name__)
@@ -41,6 +42,13 @@ def home() -> Response:
 def docs() -> Response:
     """The API's documentation, from this host alone."""
     return _page("docs.html")
+
+
+@bp.get("/verify")
+@public
+def verify() -> Response:
+    """Where a receipt is checked against the published log, in the browser."""
+    return _page("verify.html", **verify_values(services()))
 
 
 @bp.get("/openapi.json")

@@ -29,6 +29,7 @@ _BASE_UNITS = {
     "g": Text("克", "g"),
     "Wh": Text("瓦时", "Wh"),
     "s": Text("秒", "s"),
+    "ml": Text("毫升", "ml"),
 }
 
 _TOTALS = text("""

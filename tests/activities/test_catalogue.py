@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from activities.catalogue.loading import BUNDLED, FILES, load
+from activities.catalogue.models import Division, Factor, Rule
 from activities.errors import CatalogueRefused
-from activities.models import Division, Factor, Rule
 from activities.policies import load_policies
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 def folder(tmp_path):
     """A copy of the bundled files, without the long one."""
     for name in FILES:
-        if name != "divisions.csv.gz":
+        if name != "divisions.csv.gz" and (BUNDLED / name).is_file():
             shutil.copy(BUNDLED / name, tmp_path / name)
     return tmp_path
 
@@ -61,8 +61,9 @@ def test_factors_are_micrograms_of_what_was_published(session):
         ("factors.csv", "52000000,count", "much,count", "factors.csv line 3: ug_co2e_per_unit"),
         ("factors.csv", "北京绿色生活季平台", "", "factors.csv line 3: publisher is empty"),
         ("factors.csv", "933sd.com/news/news-1152974-1.html", "", "source_address is empty"),
-        ("factors.csv", ",seen\nBIKE", ",recalled\nBIKE", "methods.csv line 2: the source of"),
-        ("factors.csv", "52000000,count", "52000000,m", "the factor is per m"),
+        ("factors.csv", ",seen,as", ",recalled,as", "methods.csv line 2: the source of"),
+        ("factors.csv", "52000000,count", "52000000,m", "factors.csv line 3: wrong dimensions"),
+        ("factors.csv", "52000000,count", "52000000,m", "BIKE_TRIP.BJ is per m"),
         ("factors.csv", "publisher,", "", "column publisher is missing"),
         ("rules.csv", "daily_cap", "weekly_cap", "rules.csv line 4: parameters"),
         ("rules.csv", '""max"": 10000}', '""max"": -1}', "rules.csv line 4: parameters"),
@@ -92,15 +93,45 @@ def test_nothing_is_loaded_when_one_row_is_wrong(session, folder):
 
 
 def test_two_methods_may_not_hold_on_the_same_day(session, folder):
-    path = folder / "methods.csv"
-    text = path.read_text(encoding="utf-8")
-    second = (
-        text.splitlines()[1].replace("per_step,1", "per_step,2").replace("2016-01-01", "2016-05-01")
-    )
-    path.write_text(text + second + "\n", encoding="utf-8")
+    add(folder, "methods.csv", methods_row(folder).replace("per_step,1", "by_step,1"))
 
     with pytest.raises(CatalogueRefused, match=r"overlaps methods\.csv line 2"):
         load(session, folder, now=NOW)
+
+
+def test_a_method_that_overlaps_what_is_loaded_is_refused(session, tmp_path):
+    header, row = (BUNDLED / "methods.csv").read_text(encoding="utf-8").splitlines()[:2]
+    row = row.replace("per_step,1", "by_step,1")
+    (tmp_path / "methods.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+
+    with pytest.raises(
+        CatalogueRefused, match=r"line 2: .* overlaps the loaded methods\.csv walking"
+    ):
+        load(session, tmp_path, now=NOW)
+
+
+def test_a_version_may_follow_while_the_one_before_still_holds(session, folder):
+    row = methods_row(folder).replace("per_step,1", "per_step,2")
+    add(folder, "methods.csv", row.replace("2016-01-01", "2016-05-01"))
+
+    assert load(session, folder, now=NOW)["methods.csv"] == 1
+
+
+def methods_row(folder) -> str:
+    return (folder / "methods.csv").read_text(encoding="utf-8").splitlines()[1]
+
+
+def add(folder, name: str, row: str):
+    path = folder / name
+    path.write_text(path.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
+
+
+def test_a_folder_may_refer_to_what_is_loaded(session, tmp_path):
+    header = (BUNDLED / "rules.csv").read_text(encoding="utf-8").splitlines()[0]
+    row = 'my.rule,1,sh-2026,metro_ride,"{""kind"": ""freshness"", ""max_days"": 9}",2027-01-01,,x'
+    (tmp_path / "rules.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+
+    assert load(session, tmp_path, now=NOW) == {"rules.csv": 1}
 
 
 def test_a_code_that_could_break_a_line_is_refused(session, folder):
@@ -118,4 +149,5 @@ def test_an_empty_folder_is_refused(session, tmp_path):
 def test_a_cap_in_steps_is_a_cap_in_points_by_that_days_method(session):
     policy = load_policies(session, ["demo.walking"])["demo.walking"]
 
-    assert policy.on(datetime(2016, 4, 12, tzinfo=UTC).date()).daily_cap_points == 200
+    caps = policy.on(datetime(2016, 4, 12, tzinfo=UTC).date()).caps
+    assert [(cap.rule, cap.per, cap.points) for cap in caps] == [("walking.cap", "day", 200)]

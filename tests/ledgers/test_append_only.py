@@ -37,7 +37,9 @@ def test_even_the_owner_is_refused_by_triggers(written, owner):
         assert connection.scalar(text("SELECT count(*) FROM transfer")) == 1
 
 
-@pytest.mark.parametrize("table", ["activity", "received_event", "claim", "redemption"])
+@pytest.mark.parametrize(
+    "table", ["activity", "adjustment", "received_event", "policy", "redemption"]
+)
 def test_what_was_recorded_is_not_the_services_to_change(written, table):
     with pytest.raises(DBAPIError, match="permission denied"):
         written.transact(lambda session: session.execute(text(f"DELETE FROM {table}")))

@@ -1,22 +1,32 @@
 """The audit finds what was changed behind the program's back, and names it."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from activities.audit import audit as audit_activities
+from ledgers.accounts import REDEEMED, account_key
 from ledgers.audit import audit
+from ledgers.folding import fold
+from ledgers.holds import NewHold, capture, reserve
+from ledgers.log.sealing import publish, seal, sequence
+from ledgers.log.tiles import LogFolder
+from ledgers.snapshots import next_month, take_slice
 from rewards.audit import audit as audit_rewards
 from rewards.redemption import redeem
 from rewards.vouchers import consume
-from tests.makers import NOW, a_resident, a_ride, a_walk, an_offer, recorded
+from tests.makers import NOW, a_resident, a_ride, a_walk, an_offer, programme_holder, recorded
 
 KEY = b"k" * 32
+ORIGIN = "test.example/log"
+LOG_KEY = Ed25519PrivateKey.from_private_bytes(KEY)
 
 
 @pytest.fixture
-def written(fresh_database):
+def written(fresh_database, tmp_path):
     def work(session):
         holder_id = a_resident(session, points=500)
         recorded(session, a_walk(holder_id, 12_000), a_ride(holder_id))
@@ -27,14 +37,41 @@ def written(fresh_database):
         code = redeemed.voucher_code
         consume(session, uuid4(), merchant_id=offer.merchant_id, code=code, now=NOW)
 
+        hold = NewHold(uuid4(), holder_id, 30, uuid4(), "test", NOW + timedelta(days=1))
+        reserve(session, hold, now=NOW)
+        captured = NewHold(uuid4(), holder_id, 20, uuid4(), "test", NOW + timedelta(days=1))
+        reserve(session, captured, now=NOW)
+        redeemed_account = account_key(programme_holder(session), "point", REDEEMED)
+        capture(
+            session,
+            uuid4(),
+            holder_id=holder_id,
+            hold_id=captured.id,
+            points=15,
+            credit=redeemed_account,
+            actor="test",
+            now=NOW,
+        )
+
     fresh_database.transact(work)
-    return fresh_database
+    log = LogFolder(tmp_path / "log")
+    transact = fresh_database.transact
+    transact(lambda s: sequence(s, ORIGIN))
+    transact(lambda s: seal(s, log, LOG_KEY, ORIGIN, now=NOW))
+    transact(lambda s: publish(s, log, ORIGIN))
+    transact(fold)
+    later = NOW + timedelta(days=20)
+    transact(lambda s: take_slice(s, next_month(s, now=later), now=later))
+    return fresh_database, log
 
 
-def drifts(database):
+def drifts(written):
+    database, log = written
     with database.snapshot() as session:
         return [
-            drift for check in (audit, audit_activities, audit_rewards) for drift in check(session)
+            *audit(session, log),
+            *audit_activities(session),
+            *audit_rewards(session),
         ]
 
 
@@ -51,23 +88,44 @@ def checked(written):
     return written
 
 
+EARN = "WHERE kind = 'earn' AND unit = 'point'"
+RECOMPUTED = {"balance", "lot", "snapshot", "folded balance", "log"}
+
+
 @pytest.mark.parametrize(
     ("statement", "checks"),
     [
         ("UPDATE account SET balance = balance + 1 WHERE unit = 'point' AND guarded", {"balance"}),
         (
-            "UPDATE transfer SET amount = amount + 1 WHERE kind = 'earn' AND unit = 'point'",
-            {"balance", "grant of an activity"},
+            f"UPDATE transfer SET amount = amount + 1 {EARN}",
+            RECOMPUTED | {"grant of an activity"},
         ),
         (
             "UPDATE transfer SET credit_account_id = gen_random_uuid() WHERE kind = 'grant'",
-            {"balance", "account of a transfer"},
+            {"balance", "lot", "snapshot", "log", "account of a transfer"},
         ),
         (
             "DELETE FROM transfer WHERE kind = 'spend'",
-            {"balance", "transfers of a posting", "payment of a redemption"},
+            RECOMPUTED
+            | {"transfers of a posting", "payment of a redemption", "capture of a hold"},
         ),
+        (f"UPDATE transfer SET occurred_at = occurred_at + interval '1 s' {EARN}", {"log"}),
+        (f"UPDATE transfer SET reference = gen_random_uuid() {EARN}",
+         {"log", "grant of an activity"}),
+        (f"UPDATE transfer SET expires_on = expires_on + 1 {EARN}",
+         {"log", "lot", "folded balance"}),
+        ("UPDATE posting SET actor = 'somebody else' WHERE kind = 'intake'", {"log"}),
         ("UPDATE posting SET transfer_count = 9 WHERE kind = 'intake'", {"transfers of a posting"}),
+        ("DELETE FROM sealed_posting WHERE first_index = 0", {"log"}),
+        ("UPDATE log_checkpoint SET root = decode(repeat('00', 32), 'hex')", {"log"}),
+        ("UPDATE lot SET remaining = remaining - 1", {"lot"}),
+        ("UPDATE lot SET remaining = remaining + 1000", {"lot", "lots of an account"}),
+        ("UPDATE account SET held = held + 1 WHERE unit = 'point' AND guarded", {"held"}),
+        ("UPDATE hold SET amount = amount + 1 WHERE state = 'held'", {"held"}),
+        ("UPDATE hold SET captured = captured + 1 WHERE state = 'captured'",
+         {"capture of a hold"}),
+        ("UPDATE balance_snapshot SET net = net + 1", {"snapshot"}),
+        ("UPDATE system_bucket SET net = net + 1", {"folded balance"}),
         ("UPDATE tally SET points = points + 1", {"tally of a day"}),
         (
             "UPDATE activity SET saved_mg_co2e = 1 WHERE scene_code = 'demo.walking'",
@@ -77,8 +135,37 @@ def checked(written):
         ("DELETE FROM voucher", {"voucher of a redemption", "use of a voucher"}),
         ("UPDATE voucher SET consumed_at = NULL", {"use of a voucher"}),
     ],
-)
+)  # fmt: skip
 def test_each_kind_of_tampering_is_found(checked, owner, statement, checks):
     tamper(owner, statement)
 
     assert {drift.check for drift in drifts(checked)} == checks
+
+
+def test_one_changed_transfer_is_named(checked, owner):
+    """By a superuser, triggers off: the log knows which."""
+    with owner.connect() as connection:
+        victim = connection.scalar(text("SELECT id FROM transfer WHERE unit = 'mg_co2e' LIMIT 1"))
+
+    tamper(owner, f"UPDATE transfer SET occurred_at = now() WHERE id = '{victim}'")
+
+    assert [drift.subject for drift in drifts(checked)] == [f"transfer {victim}"]
+
+
+def test_an_erased_holder_leaves_the_log_verifiable(checked, owner):
+    """Their leaves cannot be recomputed any more; what is public in them still is."""
+    tamper(owner, "UPDATE commitment_secret SET secret = NULL")
+    assert drifts(checked) == []
+
+    tamper(owner, "UPDATE transfer SET amount = amount + 1 WHERE kind = 'grant'")
+    assert "log" in {drift.check for drift in drifts(checked)}
+
+
+def test_a_changed_file_of_the_log_is_found(checked):
+    _, log = checked
+    (bundle,) = (log.path / "tile" / "entries").rglob("*.p/*")
+    content = bytearray(bundle.read_bytes())
+    content[20] ^= 1
+    bundle.write_bytes(content)
+
+    assert [drift.check for drift in drifts(checked)] == ["log"]

@@ -29,3 +29,13 @@ def test_the_floor_of_an_instant_divides_what_was_made_before_from_after(at):
 
     assert UUID(uuid7s(1, at)[0]) > floor
     assert UUID(uuid7s(1, at - timedelta(milliseconds=1))[0]) < floor
+
+
+def test_ids_rise_from_call_to_call_within_a_millisecond():
+    """A lapse stands before the spend that caused it, a debt's payment behind the earning."""
+    at = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+    calls = [uuid7s(3, at) for _ in range(100)]
+
+    assert sorted(calls) == calls
+    assert len({id_ for call in calls for id_ in call}) == 300

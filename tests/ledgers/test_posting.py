@@ -9,9 +9,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import ISSUED, PERSONAL, account_key, open_personal
-from ledgers.errors import InsufficientPoints, InvalidAmount, PostingReused, UnknownAccount
+from ledgers.errors import (
+    InsufficientPoints,
+    InvalidAmount,
+    PostingOutOfBounds,
+    PostingReused,
+    UnknownAccount,
+    WrongUnit,
+)
 from ledgers.models import Account, Posting, Transfer
-from ledgers.posting import AMOUNT_MAX, post
+from ledgers.posting import AMOUNT_MAX, TRANSFERS_MAX, post
 from tests.makers import NOW, a_resident, balance, earning, spending
 
 
@@ -84,8 +91,10 @@ def test_two_accounts_of_different_units_are_refused(session):
     posting = earning(session, holder_id, 5)
     mixed = posting.transfers[0]._replace(credit=account_key(holder_id, "mg_co2e", PERSONAL))
 
-    with pytest.raises(InvalidAmount):
+    with pytest.raises(WrongUnit) as refusal:
         post(session, replace(posting, transfers=[mixed]), now=NOW)
+
+    assert (refusal.value.debit_unit, refusal.value.credit_unit) == ("point", "mg_co2e")
 
 
 def test_unknown_accounts_are_refused_and_listed(session):
@@ -130,12 +139,13 @@ def test_thousands_of_transfers_cost_as_many_statements_as_one(session, statemen
     with statements() as for_many:
         post(session, replace(single, id=uuid4(), transfers=many), now=NOW)
 
-    assert len(for_many) == len(for_one) <= 8
+    assert len(for_many) <= len(for_one) + 1 <= 8, "many need their plan fixed"
     assert balance(session, holders[-1]) == 5
     assert balance(session, holders[0]) == 10
 
 
-def test_positions_count_from_zero_in_the_order_given(session):
+def test_ids_rise_in_the_order_given_and_places_are_drawn(session):
+    """A statement reads in the order of ids; the log, which is public, in that of places."""
     holder_id = a_resident(session)
     posting = earning(session, holder_id, 5)
     three = [posting.transfers[0]._replace(amount=n) for n in (3, 1, 2)]
@@ -145,7 +155,33 @@ def test_positions_count_from_zero_in_the_order_given(session):
     found = session.scalars(
         select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.id)
     ).all()
-    assert [(t.position, t.amount) for t in found] == [(0, 3), (1, 1), (2, 2)]
+    assert [t.amount for t in found] == [3, 1, 2]
+    assert sorted(t.position for t in found) == [0, 1, 2]
+
+
+def test_places_in_a_posting_do_not_follow_its_order(session):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 5)
+    many = [posting.transfers[0]._replace(amount=n) for n in range(1, 101)]
+
+    post(session, replace(posting, transfers=many), now=NOW)
+
+    query = select(Transfer.position).where(Transfer.posting_id == posting.id)
+    places = session.scalars(query.order_by(Transfer.id)).all()
+    assert sorted(places) == list(range(100))
+    assert places != sorted(places)
+
+
+@pytest.mark.parametrize("count", [0, TRANSFERS_MAX + 1])
+def test_a_posting_above_its_bound_is_refused(session, count):
+    holder_id = a_resident(session)
+    posting = earning(session, holder_id, 5)
+
+    with pytest.raises(PostingOutOfBounds) as refusal:
+        post(session, replace(posting, transfers=posting.transfers * count), now=NOW)
+
+    assert (refusal.value.transfers, refusal.value.transfers_max) == (count, TRANSFERS_MAX)
+    assert session.get(Posting, posting.id) is None
 
 
 def test_each_transfer_is_stored_as_it_was_given(session):
@@ -166,7 +202,7 @@ def test_each_transfer_is_stored_as_it_was_given(session):
     post(session, replace(posting, transfers=given), now=NOW)
 
     rows = session.scalars(
-        select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.position)
+        select(Transfer).where(Transfer.posting_id == posting.id).order_by(Transfer.id)
     )
     assert [
         (r.holder_id, r.unit, r.debit_account_id.hex, r.credit_account_id.hex, r.amount, r.kind,

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from ledgers.errors import InsufficientPoints, NotReversible, PostingReused, UnknownTransfer
 from ledgers.models import Transfer
-from ledgers.posting import post, reverse
+from ledgers.posting import post
+from ledgers.reversal import reverse
 from tests.makers import NOW, a_resident, balance, debt, earning, spending
 
 
@@ -27,7 +28,7 @@ def undo(session: Session, holder_id, transfer_ids, reversal_id=None):
         session,
         reversal_id or uuid4(),
         holder_id=holder_id,
-        transfer_ids=transfer_ids,
+        amounts=dict.fromkeys(transfer_ids),
         actor="operator:1",
         reason="wrong factor",
         now=NOW,

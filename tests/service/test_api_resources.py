@@ -71,13 +71,14 @@ def test_a_statement_is_paged_from_the_newest_to_the_first(client, database, bea
     while cursor is not None:
         url = f"/v1/accounts/{account['id']}/statement?limit=2{cursor and f'&cursor={cursor}'}"
         answer = client.get(url, headers=headers).json
-        pages.append([entry["amount"] for entry in answer["entries"]])
+        pages.append([(entry["amount"], entry["balance"]) for entry in answer["entries"]])
         cursor = answer["next_cursor"]
 
-    assert pages == [[5, 4], [3, 2], [1]]
+    assert pages == [[(5, 15), (4, 10)], [(3, 6), (2, 3)], [(1, 1)]]
     entry = answer["entries"][0]
     assert set(entry) == {
-        "transfer_id", "posting_id", "kind", "amount", "reference", "occurred_at", "reverses_id"
+        "transfer_id", "posting_id", "kind", "amount", "balance", "reference", "occurred_at",
+        "expires_on", "reverses_id",
     }  # fmt: skip
     assert datetime.fromisoformat(entry["occurred_at"]) == NOW
     last = f"/v1/accounts/{account['id']}/statement?cursor={entry['transfer_id']}"

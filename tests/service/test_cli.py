@@ -87,7 +87,7 @@ def test_a_missing_column_is_exit_1_with_its_name(run, tmp_path):
         (("import", __file__, "--scene", "no.scene"), "no scene 'no.scene'"),
         (("report", "999999", "--month", "2016-04"), "no division '999999'"),
         (("report", "310118", "--month", "2199-01"), "is not over"),
-        (("catalogue", "load", "/nonexistent"), "holds none of"),
+        (("catalogue", "load", "/nonexistent", "--by", "wang"), "holds none of"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_1(run, words, why):

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
+from activities.catalogue.models import Scene
 from activities.errors import UnknownScene
-from activities.models import Activity, ReceivedEvent, Scene
+from activities.models import Activity, ReceivedEvent
 from service.demo import FEEDS
 from service.feeds.formats import FORMATS
 from service.feeds.importing import UnreadableFile, import_file

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from service.keys import KeyFileError, token_key, voucher_key
+from service.keys import KeyFileError, feed_key, log_key, token_key, voucher_key
 
 
 def raw(key: object) -> bytes:
@@ -29,7 +29,7 @@ def pem(key, password: bytes | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
 
 
-both = pytest.mark.parametrize("read", [token_key, voucher_key])
+both = pytest.mark.parametrize("read", [token_key, log_key, voucher_key, feed_key])
 
 
 @both

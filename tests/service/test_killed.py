@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from activities.audit import audit as audit_activities
-from activities.models import Scene
+from activities.catalogue.models import Scene
 from activities.participants import enrol
 from ledgers.audit import audit
 from service.db import Database

@@ -25,7 +25,7 @@ from tests.makers import a_resident, a_walk, recorded
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 LANGUAGES = ("zh-CN", "en")
 VOID = {"br", "img", "input", "link", "meta", "rect"}
-PAGES = ("/", "/docs", "/problems/insufficient-points", "/no-such-page")
+PAGES = ("/", "/docs", "/verify", "/problems/insufficient-points", "/no-such-page")
 
 
 class Page(HTMLParser):

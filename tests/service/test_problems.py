@@ -5,13 +5,28 @@ import re
 import pytest
 
 import activities.errors
+import activities.reviewing.errors
 import ledgers.errors
 import rewards.errors
 import service.districts.errors
+import service.errors
+import service.feeds.errors
+import service.identity.errors
+import service.jobs.errors
 from ledgers.errors import DomainError
 from service.problems import ALL_TYPES, PROBLEM_TYPES
 
-MODULES = (activities.errors, ledgers.errors, rewards.errors, service.districts.errors)
+MODULES = (
+    activities.errors,
+    activities.reviewing.errors,
+    ledgers.errors,
+    rewards.errors,
+    service.districts.errors,
+    service.feeds.errors,
+    service.errors,
+    service.identity.errors,
+    service.jobs.errors,
+)
 
 
 def refusals() -> set[type[DomainError]]:

@@ -24,30 +24,45 @@ def test_an_empty_environment_is_the_default_set_up():
         redis_url=None,
         token_key_file=None,
         voucher_key_file=None,
+        attestation_key_file=None,
+        feed_key_file=None,
+        log_dir=Path.cwd() / "var" / "log",
+        log_key_file=None,
+        log_origin=None,
         token_issuer="tanhui",
         token_audience="tanhui-api",
         public_url="http://127.0.0.1:8000",
         host="127.0.0.1",
         port=8000,
         workers=2,
+        review_two_persons_points=2_000,
     )
 
 
 def test_every_setting_can_be_set(tmp_path):
     (tmp_path / "token.pem").touch()
     (tmp_path / "voucher.key").touch()
+    (tmp_path / "feed.key").touch()
+    (tmp_path / "log.pem").touch()
+    (tmp_path / "attestation.pem").touch()
     environ = {
         "TANHUI_VAR_DIR": str(tmp_path),
         "TANHUI_DATABASE_URL": "postgresql://me:pa%40ss@db:6432/tanhui?sslmode=verify-full",
         "TANHUI_REDIS_URL": "rediss://:pass@cache:6380/3",
         "TANHUI_TOKEN_KEY_FILE": str(tmp_path / "token.pem"),
         "TANHUI_VOUCHER_KEY_FILE": str(tmp_path / "voucher.key"),
+        "TANHUI_FEED_KEY_FILE": str(tmp_path / "feed.key"),
+        "TANHUI_ATTESTATION_KEY_FILE": str(tmp_path / "attestation.pem"),
+        "TANHUI_LOG_DIR": str(tmp_path / "published"),
+        "TANHUI_LOG_KEY_FILE": str(tmp_path / "log.pem"),
+        "TANHUI_LOG_ORIGIN": "log.example.cn/2026",
         "TANHUI_TOKEN_ISSUER": "issuer",
         "TANHUI_TOKEN_AUDIENCE": "audience",
         "TANHUI_PUBLIC_URL": "https://example.cn/",
         "TANHUI_HOST": "::1",
         "TANHUI_PORT": "65535",
         "TANHUI_WORKERS": "64",
+        "TANHUI_REVIEW_TWO_PERSONS_POINTS": "500",
     }
 
     found = Settings.from_env(environ)
@@ -58,12 +73,18 @@ def test_every_setting_can_be_set(tmp_path):
         redis_url="rediss://:pass@cache:6380/3",
         token_key_file=tmp_path / "token.pem",
         voucher_key_file=tmp_path / "voucher.key",
+        attestation_key_file=tmp_path / "attestation.pem",
+        feed_key_file=tmp_path / "feed.key",
+        log_dir=tmp_path / "published",
+        log_key_file=tmp_path / "log.pem",
+        log_origin="log.example.cn/2026",
         token_issuer="issuer",
         token_audience="audience",
         public_url="https://example.cn",
         host="::1",
         port=65535,
         workers=64,
+        review_two_persons_points=500,
     )
     assert {f"TANHUI_{field.name.upper()}" for field in fields(Settings)} == set(environ)
 
@@ -86,6 +107,9 @@ def test_all_that_is_wrong_is_named_at_once():
         REDIS_URL="http://h",
         TOKEN_KEY_FILE="/nowhere/token.pem",
         VOUCHER_KEY_FILE="/nowhere/voucher.key",
+        FEED_KEY_FILE="/nowhere/feed.key",
+        LOG_KEY_FILE="/nowhere/log.pem",
+        LOG_ORIGIN="a log",
         PUBLIC_URL="example.cn",
         PORT="http",
         WORKERS="0",
@@ -96,8 +120,8 @@ def test_all_that_is_wrong_is_named_at_once():
     problems = message.split("; ")
     names = [problem.split()[0].removeprefix("TANHUI_") for problem in problems]
     assert sorted(names) == sorted(
-        ["DATABASE_URL", "REDIS_URL", "TOKEN_KEY_FILE", "VOUCHER_KEY_FILE", "PUBLIC_URL",
-         "PORT", "WORKERS", "DATABASE", "REDIS_URI"]
+        ["DATABASE_URL", "REDIS_URL", "TOKEN_KEY_FILE", "VOUCHER_KEY_FILE", "FEED_KEY_FILE",
+         "LOG_KEY_FILE", "LOG_ORIGIN", "PUBLIC_URL", "PORT", "WORKERS", "DATABASE", "REDIS_URI"]
     )  # fmt: skip
 
 
@@ -177,3 +201,26 @@ def test_the_public_url_follows_host_and_port_unless_it_is_set():
     assert Settings.from_env(listening).public_url == "http://10.1.2.3:81"
     named = Settings.from_env({**listening, "TANHUI_PUBLIC_URL": "https://example.cn/"})
     assert named.public_url == "https://example.cn"
+
+
+def test_the_logs_folder_follows_the_data_unless_it_is_set(tmp_path):
+    assert Settings.from_env({"TANHUI_VAR_DIR": str(tmp_path)}).log_dir == tmp_path / "log"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin"),
+    [
+        ("https://example.cn/", "example.cn/log"),
+        ("http://[::1]:8000", "[::1]:8000/log"),
+        (f"https://me:{SECRET}@example.cn:8443/carbon/", "example.cn:8443/carbon/log"),
+    ],
+)
+def test_the_log_is_named_by_its_public_address_without_password(public_url, origin):
+    found = Settings.from_env({"TANHUI_PUBLIC_URL": public_url})
+
+    assert (found.log_origin, found.default_log_origin) == (None, origin)
+
+
+@pytest.mark.parametrize("origin", ["a log", "a+log", "a\tlog"])
+def test_an_origin_that_cannot_name_a_key_is_refused(origin):
+    assert wrong(LOG_ORIGIN=origin).startswith("TANHUI_LOG_ORIGIN must name the log")

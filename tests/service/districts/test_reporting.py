@@ -5,11 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from activities.catalogue.models import DivisionMerge
+from activities.changes.adjusting import Change, adjust
 from activities.errors import UnknownDivision
+from activities.models import Activity
 from rewards.redemption import redeem
-from service.districts.errors import MonthNotOver, NotADistrict
+from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
 from service.districts.reporting import Report, report
 from tests.makers import APRIL_12, a_resident, a_ride, a_walk, an_offer, recorded
 
@@ -156,6 +160,31 @@ def test_points_spent_are_withheld_likewise(fresh_database):
     assert spent == {TOWNS[0]: None, TOWNS[1]: 120, TOWNS[2]: None, None: 250}
 
 
+def test_activities_count_as_they_stand_with_what_became_of_them(fresh_database, populate):
+    populate(town0=22)
+
+    def correct(session: Session) -> None:
+        """One walk is withdrawn, one was half as long, and one is verified after all."""
+        walks = session.scalars(select(Activity).order_by(Activity.id).limit(3)).all()
+        withdrawn = {"decision": "rejected", "code": "withdrawn"}
+        half = {"decision": "verified", "code": "changed", "saved_mg_co2e": 50_000, "points": 50}
+        again = {"decision": "verified", "code": "approved", "saved_mg_co2e": 9_000, "points": 9}
+        for walk, steps in zip(walks, [[withdrawn], [half], [withdrawn, again]], strict=True):
+            for step in steps:
+                change = Change(
+                    id=uuid4(), activity=walk, kind="changed", quantity=1, actor="test",
+                    reason="test", **step,
+                )  # fmt: skip
+                adjust(session, [change], now=NOW)
+
+    fresh_database.transact(correct)
+
+    (figures,) = {row.figures for row in reported(fresh_database).rows}
+    assert (figures.activities, figures.residents) == (21, 21)
+    assert figures.saved_mg_co2e == 20 * 100_000 - 50_000 + 9_000
+    assert figures.earned_points == 20 * 100 - 50 + 9
+
+
 def test_a_division_reports_its_own_towns_only(fresh_database, populate):
     populate(town0=10)
 
@@ -202,3 +231,21 @@ def test_behaviours_are_apart_and_together(fresh_database):
     assert cells[TOWNS[0], "walking"] == 12
     assert cells[TOWNS[0], "shared_bike_ride"] == 22
     assert cells[TOWNS[0], None] == 22  # Distinct residents, not the sum.
+
+
+def test_a_district_that_merged_into_another_is_counted_there_from_that_month_on(
+    fresh_database, populate
+):
+    populate(town0=12)
+    merge = DivisionMerge(
+        code="330402", into_code="330411", merged_on=date(2016, 4, 20), document="a test"
+    )
+    fresh_database.transact(lambda s: s.add(merge))
+
+    with pytest.raises(DistrictMerged) as refused:
+        reported(fresh_database)
+    assert refused.value.into_code == "330411"
+    now_there = reported(fresh_database, "330411")
+    assert shown(now_there)[TOWNS[0], "walking"] == 12
+    assert reported(fresh_database, "330411", date(2016, 3, 1)).rows == []
+    assert reported(fresh_database, "330402", date(2016, 3, 1)).rows == []

@@ -1,0 +1,1 @@
+"""Reviewing: held activities, refusals that are appealed, and the persons who decide."""

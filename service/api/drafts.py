@@ -1,0 +1,95 @@
+"""Drafts of the catalogue: what waits for a second person, and the approval."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask.views import MethodView
+from marshmallow import Schema, fields
+from sqlalchemy.orm import Session
+
+from activities.catalogue.differences import Draft, described, waiting
+from activities.catalogue.drafts import approve
+from service.api.resources import Blueprint
+from service.auth import caller, requires
+from service.identity.tokens import InvalidToken
+from service.services import services
+
+bp = Blueprint(
+    "drafts",
+    __name__,
+    url_prefix="/v1/catalogue/drafts",
+    description="草案 · Drafts of the catalogue: approved by a second person",
+)
+
+
+class DifferenceResponse(Schema):
+    field = fields.String()
+    before = fields.String(allow_none=True)
+    after = fields.String(allow_none=True)
+
+
+class DraftResponse(Schema):
+    name = fields.String(
+        metadata={
+            "description": "factor:CODE, method:CODE@VERSION, rule:CODE@VERSION or"
+            " tariff:PROGRAMME@YYYY-MM-DD"
+        }
+    )
+    kind = fields.String()
+    programme = fields.String(attribute="programme_code", allow_none=True)
+    behaviour = fields.String(attribute="behaviour_code", allow_none=True)
+    valid_from = fields.Date()
+    valid_to = fields.Date(
+        allow_none=True, metadata={"description": "exclusive; null: no end is set"}
+    )
+    drafted_by = fields.String()
+    drafted_at = fields.AwareDateTime(format="iso", allow_none=True)
+    approved_by = fields.String(allow_none=True)
+    approved_at = fields.AwareDateTime(format="iso", allow_none=True)
+    against = fields.String(
+        allow_none=True, metadata={"description": "the version in force that it takes the place of"}
+    )
+    differences = fields.List(fields.Nested(DifferenceResponse))
+
+
+class DraftsResponse(Schema):
+    drafts = fields.List(fields.Nested(DraftResponse))
+
+
+class DraftApprovalRequest(Schema):
+    """Nothing: what is approved is what was drafted under the name."""
+
+
+@bp.route("")
+class Drafts(MethodView):
+    @requires("operator", "auditor")
+    @bp.response(200, DraftsResponse)
+    def get(self) -> dict[str, Any]:
+        """What waits for a second person, with what it changes in the version in force."""
+        return {"drafts": services().database.transact(waiting)}
+
+
+@bp.route("/<string:name>/approval")
+class DraftApproval(MethodView):
+    @requires("operator")
+    @bp.arguments(DraftApprovalRequest)
+    @bp.response(200, DraftResponse)
+    def put(self, _: dict[str, Any], name: str) -> Draft:
+        """Approve what somebody else drafted: it decides what comes in from now on.
+
+        What was granted before stays. The same again is a retry that answers as it stands.
+        """
+        now, who = datetime.now(UTC), _person()
+
+        def told(session: Session) -> Draft:
+            (draft,) = described(session, approve(session, [name], approved_by=who, now=now))
+            return draft
+
+        return services().database.transact(told)
+
+
+def _person() -> str:
+    """Two persons can only be told apart by names."""
+    if not (subject := caller().subject.strip()):
+        raise InvalidToken("the token names nobody")
+    return subject

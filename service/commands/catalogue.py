@@ -1,0 +1,75 @@
+"""``tanhui catalogue``: load, check and list what decides. ``check`` needs no database."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from activities.catalogue.checking import check_folder
+from activities.catalogue.loading import BUNDLED, SHIPPED, Origin, load
+from service import printing, starting
+from service.commands.drafts import approve_, drafts, impact_, person
+from service.feeds.formats import FORMATS
+from service.settings import Settings
+
+DRAFTED_FILES = ("factors.csv", "methods.csv", "tariffs.csv", "rules.csv")
+_path = click.argument("path", type=click.Path(path_type=Path), default=BUNDLED)
+
+
+@click.group()
+def catalogue() -> None:
+    """Behaviours, methods, factors, rules, scenes, divisions."""
+
+
+catalogue.add_command(drafts)
+catalogue.add_command(approve_)
+catalogue.add_command(impact_)
+
+
+@catalogue.command("load", epilog="Example: tanhui catalogue load my-city/ --by wang")
+@_path
+@click.option("--by", callback=person, help="Who drafts what is in a folder of yours.")
+def load_(path: Path, by: str | None) -> None:
+    """Load the CSV files of a folder (default: the bundled ones); all of it or nothing.
+
+    Factors, methods, tariffs and rules of your own folder are drafts until somebody else approves
+    them; the bundled ones are approved with the release.
+    """
+    shipped = path.resolve() == BUNDLED
+    if shipped == (by is not None):
+        raise click.UsageError("--by NAME belongs to a folder of your own, and is needed there")
+    now, origin = datetime.now(UTC), SHIPPED if by is None else Origin(by, None)
+    with starting.connected(Settings.from_env()) as services:
+        written = services.database.transact(
+            lambda session: load(session, path, now=now, origin=origin)
+        )
+    told = "loaded " + ", ".join(f"{n} of {name}" for name, n in written.items())
+    drafted = sum(written.get(name, 0) for name in DRAFTED_FILES)
+    click.echo(told + (f"; {drafted} drafts wait for approval" if by and drafted else ""))
+
+
+@catalogue.command("check", epilog="Example: tanhui catalogue check my-city/")
+@_path
+def check_(path: Path) -> None:
+    """Check the CSV files of a folder (default: the bundled ones) without a database.
+
+    What they refer to may stand in the bundled files. Every problem is a line with file and line
+    number, and exit status 1; what may be a slip is a warning.
+    """
+    found = check_folder(path, feed_formats=FORMATS)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for problem in found.problems:
+        click.echo(problem)
+    if found.problems:
+        click.echo(f"tanhui: {len(found.problems)} problems; this would not load", err=True)
+        sys.exit(1)
+    click.echo(f"{found.files} files, {found.rows:,} rows: fine")
+
+
+@catalogue.command("list", epilog="Example: tanhui catalogue list")
+def list_() -> None:
+    """List scenes with their method, factor and source."""
+    with starting.connected(Settings.from_env()) as services:
+        click.echo(services.database.transact(printing.catalogue_text))

@@ -1,0 +1,150 @@
+"""``tanhui corrections``: what a wrong factor granted is put right, batch by batch."""
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import click
+from sqlalchemy.orm import Session
+
+from activities.changes.adjusting import Key
+from activities.changes.corrections import Cause
+from activities.changes.recomputing import ACTS_MAX, START, Period, Recomputed, count_of, recompute
+from service import starting
+from service.db import Database
+from service.printing import grams
+from service.settings import Settings
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def _line(_: click.Context, __: click.Parameter, value: str) -> str:
+    """A name or a reason: one line that says something."""
+    if not value.strip() or not value.isprintable() or len(value) > 500:
+        raise click.BadParameter("one line of text, at most 500 characters")
+    return value.strip()
+
+
+class _DryRun(Exception):
+    """Takes back what a batch wrote."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a whole run came to; differences with their sign."""
+
+    activities: int = 0
+    changed: int = 0
+    saved_mg_co2e: int = 0
+    points: int = 0
+    without_method: int = 0
+
+    def add(self, batch: Recomputed) -> None:
+        self.activities += batch.activities
+        self.changed += batch.changed
+        self.saved_mg_co2e += batch.saved_mg_co2e
+        self.points += batch.points
+        self.without_method += batch.without_method
+
+
+@click.group()
+def corrections() -> None:
+    """Corrections of what many were granted: a factor found wrong, a period recomputed."""
+
+
+@corrections.command(
+    "recompute",
+    epilog="Example: tanhui corrections recompute --programme sh-2026 --behaviour walking"
+    " --from 2026-07-01 --to 2026-09-30 --by anna --approved-by ben --reason 'factor of 2025'",
+)
+@click.option("--programme", required=True, help="Code of the programme.")
+@click.option("--behaviour", help="Only this behaviour's acts.")
+@click.option("--from", "first", required=True, type=_DAY, metavar="DAY", help="The first day.")
+@click.option("--to", "last", required=True, type=_DAY, metavar="DAY", help="The last day.")
+@click.option("--by", required=True, callback=_line, help="Who corrects.")
+@click.option("--approved-by", required=True, callback=_line, help="Who approves: somebody else.")
+@click.option("--reason", required=True, callback=_line, help="Residents and auditors read it.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def recompute_(
+    programme: str,
+    behaviour: str | None,
+    first: datetime,
+    last: datetime,
+    by: str,
+    approved_by: str,
+    reason: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Quantify a period's acts anew by what is in force for their days now; book the differences.
+
+    Nothing is overwritten and no decision changes. Safe to stop and to repeat: what comes out as it
+    stands is left alone.
+    """
+    if last < first:
+        raise click.BadParameter("the last day is before the first", param_hint="--to")
+    period = Period(programme, behaviour, first.date(), last.date())
+    cause = Cause(uuid4(), by, reason, approved_by)
+    with starting.connected(Settings.from_env()) as services:
+        totals = _run(services.database, period, cause, dry_run=dry_run)
+    click.echo(_json(totals, dry_run) if as_json else _text(totals, dry_run))
+
+
+def _run(database: Database, period: Period, cause: Cause, *, dry_run: bool) -> Totals:
+    """Batch by batch, each a transaction."""
+    totals, after = Totals(), START
+    count = database.transact(lambda session: count_of(session, period))
+    with click.progressbar(
+        length=count, label="recomputing", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        while True:
+            batch = _batch(database, period, cause, after, dry_run=dry_run)
+            totals.add(batch)
+            bar.update(batch.activities)
+            if batch.activities < ACTS_MAX:
+                return totals
+            after = batch.after
+
+
+def _batch(
+    database: Database, period: Period, cause: Cause, after: Key, *, dry_run: bool
+) -> Recomputed:
+    done: list[Recomputed] = []
+    now = datetime.now(UTC)
+
+    def work(session: Session) -> None:
+        done[:] = [recompute(session, period, cause, now=now, after=after)]  # A retry starts over.
+        if dry_run:
+            raise _DryRun
+
+    with suppress(_DryRun):
+        database.transact(work)
+    return done[0]
+
+
+def _text(totals: Totals, dry_run: bool) -> str:
+    sign = "-" if totals.saved_mg_co2e < 0 else "+"
+    said = (
+        f"looked at {totals.activities} activities, {'would change' if dry_run else 'changed'}"
+        f" {totals.changed}: {sign}{grams(abs(totals.saved_mg_co2e))} g CO2e,"
+        f" {totals.points:+} points"
+    )
+    if totals.without_method:
+        said += f"; {totals.without_method} fit no method any more and stay as they are"
+    return said
+
+
+def _json(totals: Totals, dry_run: bool) -> str:
+    facts = {
+        "dry_run": dry_run,
+        "activities": totals.activities,
+        "changed": totals.changed,
+        "saved_mg_co2e": totals.saved_mg_co2e,
+        "points": totals.points,
+        "without_method": totals.without_method,
+    }
+    return json.dumps(facts)

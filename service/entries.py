@@ -1,0 +1,112 @@
+"""Single activities: the resident's app and the staff's desk bring one at a time.
+
+Kept here: a scene takes entries through its own channel only; an id that a client made stands for
+one activity, and the same again is answered the same. What the app's requests bring at the same
+time is recorded together (``service.joining``).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from activities import own_ids
+from activities.catalogue.models import Scene
+from activities.errors import EventIdReused, UnknownScene, WrongChannel
+from activities.events import Batch, Event
+from activities.history import Recorded, recorded
+from activities.intake import record
+from service.db import Database, is_unavailable
+from service.joining import Joining
+
+APP_ACTOR = "app"
+
+
+class Entries:
+    """The two doors for single activities, of one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._channels: dict[str, str] = {}  # A scene's channel never changes.
+        self.joining: Joining[Event, Recorded | None] = Joining(
+            lambda events: self._record(events, APP_ACTOR), shared=_of_the_database
+        )
+
+    def from_app(self, event: Event) -> Recorded:
+        """Record what a resident's app sent, and answer it as it was first decided.
+
+        ``event.event_id`` is the UUID that the app made. Sent again it is a retry, whether or not
+        the attestation that came along still holds.
+
+        Raises:
+            UnknownScene, WrongChannel: nothing was recorded.
+            EventIdReused: the id stands for an activity with other content.
+            TooBusy: to be sent again.
+        """
+        self._check_channel(event.scene, "app")
+        if (activity := self.joining.do(event)) is not None:
+            return activity
+        details = replace(event.details, attested=not event.details.attested)
+        if (activity := self.joining.do(replace(event, details=details))) is not None:
+            return activity
+        raise EventIdReused(event.event_id)
+
+    def from_staff(self, event: Event, *, actor: str) -> Recorded:
+        """Record what ``actor`` entered for a resident; likewise."""
+        self._check_channel(event.scene, "staff")
+        (activity,) = self._record([event], actor)
+        if activity is None:
+            raise EventIdReused(event.event_id)
+        return activity
+
+    def is_known(self, own_id: UUID) -> bool:
+        """Whether an activity was recorded under this id."""
+        return self._database.transact(lambda s: own_ids.find(s, own_id)) is not None
+
+    def _check_channel(self, scene_code: str, channel: str) -> None:
+        found = self._channels.get(scene_code)
+        if found is None:
+            scene = self._database.transact(lambda session: session.get(Scene, scene_code))
+            if scene is None:
+                raise UnknownScene(scene_code)
+            found = self._channels[scene_code] = scene.channel
+        if found != channel:
+            raise WrongChannel(scene_code, found)
+
+    def _record(self, events: Sequence[Event], actor: str) -> list[Recorded | None]:
+        now = datetime.now(UTC)
+        return self._database.transact(
+            lambda session: record_own(session, Batch(list(events), actor, now))
+        )
+
+
+def record_own(session: Session, batch: Batch) -> list[Recorded | None]:
+    """Record events whose ids our own clients made; None for an id that stands for other content.
+
+    Raises EventIdReused for an id that stands for an event of another scene: nothing of the batch
+    is to be kept.
+    """
+    answers = record(session, batch)
+    both = list(zip(batch.events, answers, strict=True))
+    own_ids.tie(
+        session,
+        (
+            own_ids.Tie(event.event_id, event.key(), event.holder_id, answer.activity_id)
+            for event, answer in both
+            if answer.written
+        ),
+    )
+    good = [(e.holder_id, a.activity_id) for e, a in both if a.code != "event_id_reused"]
+    found = recorded(session, good) if good else {}
+    return [found[a.activity_id] if a.code != "event_id_reused" else None for a in answers]
+
+
+def _of_the_database(fault: BaseException) -> bool:
+    """Whether it is away, so that nobody fares better alone."""
+    return isinstance(fault, PoolTimeout) or (
+        isinstance(fault, DBAPIError) and is_unavailable(fault)
+    )

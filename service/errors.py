@@ -1,0 +1,24 @@
+"""Refusals of the service itself."""
+
+from typing import Literal
+
+from ledgers.errors import DomainError
+
+
+class TooBusy(DomainError):
+    """More wait than can be served in good time, or the process is ending. Nothing was kept, or
+    it was: the same request again is safe.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("too much to do at once")
+
+
+class InvalidAttestation(DomainError):
+    """An attestation of the device that cannot be believed; ``why`` says in what."""
+
+    def __init__(
+        self, why: Literal["invalid", "expired", "other_activity", "other_device"]
+    ) -> None:
+        super().__init__(f"the attestation is not good: {why}")
+        self.why = why

@@ -1,0 +1,140 @@
+"""What the jobs do: each a view without a request, one domain function in its own transactions."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from activities.scene_steps import remind
+from ledgers.folding import fold
+from ledgers.holds import lapse_due_holds
+from ledgers.lapsing import NOBODY, lapse_due
+from ledgers.log import sealing
+from ledgers.partitions import ensure_partitions
+from ledgers.snapshots import next_month, take_slice
+from service import migrating
+from service.db import owner_engine
+from service.jobs import records
+from service.services import Services
+
+log = logging.getLogger(__name__)
+
+FORGET_BATCHES_MAX = 20
+BUDGET_S = 20  # A run stops here, at the end of a batch; the next goes on.
+MISSED_SINCE = timedelta(days=7)
+
+
+def make_partitions(services: Services, now: datetime) -> dict[str, int]:
+    """As the schema's owner; does nothing beside a migration, which makes them itself.
+
+    It does not wait for the migrations' lock: an index made CONCURRENTLY would wait for it in turn.
+    """
+    assert services.settings.database_url
+    engine = owner_engine(services.settings.database_url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            connection.execute(text("SET LOCAL statement_timeout = '30s'"))
+            lock = {"lock": migrating._LOCK}
+            if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), lock):
+                return {"made": 0}
+            return {"made": len(ensure_partitions(connection, now=now))}
+    finally:
+        engine.dispose()
+
+
+def forget_runs(services: Services, now: datetime) -> dict[str, int]:
+    """In batches, each a transaction; what is left after so many waits for the next run."""
+    forgotten = 0
+    for _ in range(FORGET_BATCHES_MAX):
+        batch = services.database.transact(lambda session: records.forget(session, now=now))
+        forgotten += batch
+        if batch == 0:
+            break
+    return {"forgotten": forgotten}
+
+
+def seal_log(services: Services, now: datetime) -> dict[str, int]:
+    """Give waiting postings their place, write files, sign, publish; batch by batch."""
+    log, transact = services.log, services.database.transact
+    origin = transact(log.origin)
+
+    def batch() -> int:
+        transact(lambda session: sealing.sequence(session, origin))
+        sealed = transact(
+            lambda session: sealing.seal(session, log.folder, log.key, origin, now=now)
+        )
+        transact(lambda session: sealing.publish(session, log.folder, origin))
+        return sealed
+
+    return {"leaves": _until_done(batch)}
+
+
+def queue_missed(services: Services, now: datetime) -> dict[str, int]:
+    """What a release without a log posted beside this one."""
+    since = now - MISSED_SINCE
+    missed = services.database.transact(lambda session: sealing.queue_missed(session, since=since))
+    return {"queued": missed}
+
+
+def lapse_holds(services: Services, now: datetime) -> dict[str, int]:
+    """Release what was held past its deadline."""
+    transact = services.database.transact
+    return {"holds": _until_done(lambda: transact(lambda s: lapse_due_holds(s, now=now)))}
+
+
+def lapse_lots(services: Services, now: datetime) -> dict[str, int]:
+    """Lapse the points whose day is over, holder by holder."""
+    accounts, after = 0, NOBODY
+
+    def batch() -> int:
+        nonlocal accounts, after
+        done = services.database.transact(lambda s: lapse_due(s, now=now, after=after))
+        accounts, after = accounts + done.lapsed, done.after
+        return done.accounts
+
+    _until_done(batch)
+    return {"accounts": accounts}
+
+
+def snapshot_balances(services: Services, now: datetime) -> dict[str, int]:
+    """Sums at the beginning of each month that is over, slice by slice."""
+    transact = services.database.transact
+
+    def slice_() -> int:
+        month = transact(lambda session: next_month(session, now=now))
+        if month is None:
+            return 0
+        transact(lambda session: take_slice(session, month, now=now))
+        return 1
+
+    return {"slices": _until_done(slice_)}
+
+
+def remind_scenes(services: Services, now: datetime) -> dict[str, int]:
+    """Say once of each scene that its approval ends within three months."""
+    due = services.database.transact(lambda session: remind(session, now=now))
+    for each in due:
+        log.warning(
+            "scene %s is approved to %s: ask for its extension", each.scene.code, each.ends_on
+        )
+    return {"reminders": len(due)}
+
+
+def fold_system_accounts(services: Services, now: datetime) -> dict[str, int]:
+    """Add what was sealed to the programmes' own accounts."""
+    transact = services.database.transact
+    return {"postings": _until_done(lambda: transact(fold))}
+
+
+def _until_done(batch: Callable[[], int]) -> int:
+    """Batches, each a transaction or some, until one has nothing to do or the budget is spent."""
+    done, deadline = 0, time.monotonic() + BUDGET_S
+    while time.monotonic() < deadline:
+        count = batch()
+        done += count
+        if count == 0:
+            break
+    return done
