@@ -38,6 +38,7 @@ from service.embedded import EmbeddedError
 from service.feeds.files import UnreadableFile
 from service.feeds.importing import import_file
 from service.feeds.mapping import read_mapping
+from service.identity.staff.models import ALL
 from service.identity.tokens import ROLES, Caller
 from service.jobs import beside, printed
 from service.jobs.execution import once
@@ -348,9 +349,11 @@ def audit(as_json: bool) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @click.option("--subject", default="development", help="Holder id of a resident, or a staff id.")
 @click.option("--scope", default="", help="Merchant id, partner code or division of the role.")
-def token(role: str, subject: str, scope: str) -> None:
+@click.option("--programme", default=ALL, help="Staff's programme; every one when not said.")
+def token(role: str, subject: str, scope: str, programme: str) -> None:
     """Print a token of ten minutes for development; refuses when a production key is set."""
     settings = Settings.from_env()
     if settings.token_key_file is not None:
         raise starting.NotReady("a production key is set (TANHUI_TOKEN_KEY_FILE): no tokens here")
-    click.echo(tokens(settings).issue(Caller(subject, role, scope), now=datetime.now(UTC)))
+    caller = Caller(subject, role, scope, "" if role == "resident" else programme)
+    click.echo(tokens(settings).issue(caller, now=datetime.now(UTC)))

@@ -1,6 +1,7 @@
 """Key files: made on first start, readable by their owner only."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -9,29 +10,38 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+_PEM = re.compile(b"-----BEGIN [A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----\n?", re.DOTALL)
+
 
 class KeyFileError(Exception):
     """A key file that cannot be used, in one line."""
 
 
-def token_key(path: Path) -> Ed25519PrivateKey:
-    """The Ed25519 key that signs tokens; made when the file is missing (PKCS 8, PEM)."""
-    return _ed25519_key(path)
+def token_keys(path: Path) -> tuple[Ed25519PrivateKey, ...]:
+    """The Ed25519 keys of tokens: the file's first signs, each checks. Made with one if missing."""
+    parts = _PEM.findall(read_or_make(path, pem_of(Ed25519PrivateKey.generate())))
+    if not parts:
+        raise KeyFileError(f"{path} holds no plain private key in PEM form")
+    return tuple(_ed25519_key(path, part) for part in parts)
 
 
 def log_key(path: Path) -> Ed25519PrivateKey:
-    """The Ed25519 key that signs the log's checkpoints; made likewise."""
-    return _ed25519_key(path)
+    """The Ed25519 key that signs the log's checkpoints; made when the file is missing."""
+    return _ed25519_key(path, read_or_make(path, pem_of(Ed25519PrivateKey.generate())))
 
 
-def _ed25519_key(path: Path) -> Ed25519PrivateKey:
-    made = Ed25519PrivateKey.generate().private_bytes(
+def pem_of(key: Ed25519PrivateKey) -> bytes:
+    """A key as key files hold it (PKCS 8, PEM)."""
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _ed25519_key(path: Path, pem: bytes) -> Ed25519PrivateKey:
     try:
-        key = serialization.load_pem_private_key(_read_or_make(path, made), password=None)
+        key = serialization.load_pem_private_key(pem, password=None)
     except (TypeError, UnsupportedAlgorithm, ValueError) as error:  # TypeError: it has a password.
         raise KeyFileError(f"{path} holds no plain private key in PEM form") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -66,7 +76,7 @@ def feed_key(path: Path) -> bytes:
 
 def _secret_bytes(path: Path) -> bytes:
     try:
-        key = bytes.fromhex(_read_or_make(path, secrets.token_hex(32).encode()).decode())
+        key = bytes.fromhex(read_or_make(path, secrets.token_hex(32).encode()).decode())
     except ValueError as error:
         raise KeyFileError(f"{path} does not hold hexadecimal digits") from error
     if len(key) < 32:
@@ -74,7 +84,8 @@ def _secret_bytes(path: Path) -> bytes:
     return key
 
 
-def _read_or_make(path: Path, content: bytes) -> bytes:
+def read_or_make(path: Path, content: bytes) -> bytes:
+    """A key file's bytes; written with ``content`` when it is missing. Raises KeyFileError."""
     try:
         return _read(path, content)
     except OSError as error:

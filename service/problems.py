@@ -15,6 +15,7 @@ from activities.reviewing import errors as review
 from ledgers import errors as ledgers
 from rewards import errors as rewards
 from service import errors as service
+from service.authorisation import OutOfReach
 from service.db import is_retryable, is_unavailable
 from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
 from service.feeds import errors as feeds
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 class WrongRole(Exception):
     """The caller is known and may not do this."""
+
+
+class NotAsDelegate(Exception):
+    """The caller acts for somebody who did not let them do this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -624,6 +629,22 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
         403, "wrong-role",
         ("没有权限", "Not allowed"),
         ("您的角色不能执行此操作。", "Your role may not do this."),
+    ),
+    OutOfReach: _p(
+        403, "out-of-reach",
+        ("超出授权范围", "Out of reach"),
+        ("此项只对全部项目的授权开放。", "This is for grants of all programmes and divisions."),
+    ),
+    NotAsDelegate: _p(
+        403, "not-as-delegate",
+        ("代办人不能执行此操作", "Not as a delegate"),
+        ("此项须本人（未满 14 周岁的由监护人）办理，或由本人另行授权。",
+         "The resident does this in person (for a child under 14 the guardian), or allows it."),
+    ),
+    identity.AccountClosed: _p(
+        410, "account-closed",
+        ("账户已注销", "Account closed"),
+        ("该账户已注销，个人信息已删除。", "The account is closed; nothing personal is kept."),
     ),
 }  # fmt: skip
 

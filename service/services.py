@@ -9,6 +9,7 @@ from service.attestation import Attestations
 from service.cache import Cache
 from service.db import Database
 from service.entries import Entries
+from service.identity.keyring import Keyring
 from service.identity.tokens import Tokens
 from service.settings import Settings
 from service.transparency import Log, log_of
@@ -26,6 +27,7 @@ class Services:
     attestations: Attestations
     entries: Entries
     feed_key: bytes
+    keyring: Keyring
     log: Log
 
     @classmethod
@@ -50,6 +52,7 @@ class Services:
             feed_key=keys.feed_key(
                 settings.feed_key_file or settings.var_dir / "keys" / "feed.key"
             ),
+            keyring=keyring(settings),
             log=log_of(settings),
         )
 
@@ -57,7 +60,16 @@ class Services:
 def tokens(settings: Settings) -> Tokens:
     """Tokens by the production key, or by the development key in ``var``."""
     path = settings.token_key_file or settings.var_dir / "keys" / "development-token.pem"
-    return Tokens(keys.token_key(path), settings.token_issuer, settings.token_audience)
+    return Tokens.of(keys.token_keys(path), settings.token_issuer, settings.token_audience)
+
+
+def keyring(settings: Settings) -> Keyring:
+    """The master keys of personal data: from the environment, or from their file."""
+    if settings.identity_keys is not None:
+        return settings.identity_keys
+    return Keyring.from_file(
+        settings.identity_key_file or settings.var_dir / "keys" / "identity.keys"
+    )
 
 
 def services() -> Services:

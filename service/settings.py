@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledgers.log.notes import is_key_name
+from service.identity.keyring import Keyring
 
 PREFIX = "TANHUI_"
 _DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
@@ -38,6 +39,8 @@ class Settings:
     voucher_key_file: Path | None
     attestation_key_file: Path | None
     feed_key_file: Path | None
+    identity_key_file: Path | None
+    identity_keys: Keyring | None  # Of the environment, where there is no file.
     log_dir: Path
     log_key_file: Path | None
     log_origin: str | None
@@ -81,6 +84,8 @@ class _Reader:
             voucher_key_file=self.file("VOUCHER_KEY_FILE"),
             attestation_key_file=self.file("ATTESTATION_KEY_FILE"),
             feed_key_file=self.file("FEED_KEY_FILE"),
+            identity_key_file=self.file("IDENTITY_KEY_FILE"),
+            identity_keys=self.identity_keys(),
             log_dir=Path(self.take("LOG_DIR", str(var_dir / "log"))).absolute(),
             log_key_file=self.file("LOG_KEY_FILE"),
             log_origin=self.log_origin(public_url),
@@ -138,6 +143,14 @@ class _Reader:
                 f"{PREFIX}LOG_ORIGIN must name the log, without spaces and plus signs"
             )
         return value or None
+
+    def identity_keys(self) -> Keyring | None:
+        value = self.take("IDENTITY_KEYS", "")
+        try:
+            return Keyring.from_text(value) if value else None
+        except ValueError as error:  # It says what is wrong and repeats no key.
+            self.problems.append(f"{PREFIX}IDENTITY_KEYS: {error}")
+            return None
 
     def database_url(self) -> str | None:
         value = self.url("DATABASE_URL", _DATABASE_SCHEMES, make_url)

@@ -218,10 +218,13 @@ Bearer = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def bearer(services: Services) -> Bearer:
-    """Headers of a caller: ``bearer("resident", subject)``."""
+    """Headers of a caller: ``bearer("resident", subject)``. Staff have every programme."""
 
-    def headers(role: str, subject: object = "tester", scope: object = "") -> dict[str, str]:
-        caller = Caller(str(subject), role, str(scope))
+    def headers(
+        role: str, subject: object = "tester", scope: object = "", **more: str
+    ) -> dict[str, str]:
+        programme = "" if role == "resident" else more.pop("programme", "*")
+        caller = Caller(str(subject), role, str(scope), programme, **more)
         return {"Authorization": f"Bearer {services.tokens.issue(caller, now=datetime.now(UTC))}"}
 
     return headers

@@ -33,7 +33,7 @@ NOT_LED = {
 
 # Only what is hashed and sorted alike on every node: no floats, no collated or own types.
 COLUMN_TYPES = {
-    *("bigint[]", "uuid[]"),
+    *("bigint[]", "text[]", "uuid[]"),
     *("bigint", "boolean", "bytea", "date", "integer", "jsonb", "text", "uuid"),
     "timestamp with time zone",
 }

@@ -11,7 +11,11 @@ import activities.catalogue.models
 import activities.models
 import ledgers.models
 import rewards.models
+import service.admin.models
+import service.api_keys.models
+import service.identity.logins.models
 import service.identity.models
+import service.identity.staff.models
 import service.jobs.models
 from ledgers.base import Base
 from ledgers.partitions import PARTITIONED
@@ -36,7 +40,11 @@ def test_models_and_migrations_agree(owner):
     assert activities.models
     assert ledgers.models
     assert rewards.models
+    assert service.admin.models
+    assert service.api_keys.models
+    assert service.identity.logins.models
     assert service.identity.models
+    assert service.identity.staff.models
     assert service.jobs.models
 
     def ours(_object, name, kind, reflected, compare_to) -> bool:

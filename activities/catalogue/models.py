@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Integer
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
 
 from ledgers.base import Base
 
@@ -331,3 +332,7 @@ class FeedKey(Base):
     made_by: Mapped[str]
     made_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
+    scopes: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default="{events,totals,reconciliation}"
+    )
+    expires_at: Mapped[datetime | None]

@@ -25,3 +25,11 @@ class ResidentReused(DomainError):
     def __init__(self, resident_id: UUID) -> None:
         super().__init__(f"{resident_id} stands for another registration")
         self.resident_id = resident_id
+
+
+class AccountClosed(DomainError):
+    """The person's account is closed, or there is none: nothing personal is kept of them."""
+
+    def __init__(self, holder_id: UUID) -> None:
+        super().__init__("the account is closed")
+        self.holder_id = holder_id

@@ -38,7 +38,15 @@ def good_claims(tokens: Tokens) -> dict[str, Any]:
 def signed(tokens: Tokens, claims: dict[str, Any], **header: Any) -> str:
     """By the right key, whatever it says."""
     payload = json.dumps(claims).encode()  # jwt.encode() would look at the claims.
-    return jwt.PyJWS().encode(payload, tokens.key, "EdDSA", headers={"typ": "at+jwt"} | header)
+    headers = {"typ": "at+jwt", "kid": tokens.keys[0].id} | header
+    if not isinstance(headers["kid"], str):  # The library would refuse to make it.
+        return _signed_by_hand(tokens, headers | {"alg": "EdDSA"}, payload)
+    return jwt.PyJWS().encode(payload, tokens.keys[0].private, "EdDSA", headers=headers)
+
+
+def _signed_by_hand(tokens: Tokens, headers: dict[str, Any], payload: bytes) -> str:
+    message = f"{_coded(json.dumps(headers).encode())}.{_coded(payload)}"
+    return f"{message}.{_coded(tokens.keys[0].private.sign(message.encode()))}"
 
 
 def bad_tokens(tokens: Tokens) -> dict[str, str]:
@@ -67,17 +75,17 @@ def _wrong_signatures(tokens: Tokens, claims: dict[str, Any]) -> dict[str, str]:
     head, payload, signature = signed(tokens, claims).split(".")
     other_payload = signed(tokens, claims | {"sub": str(uuid4())}).split(".")[1]
     stranger = Ed25519PrivateKey.generate()
-    public = tokens.key.public_key()
+    kid, public = tokens.keys[0].id, tokens.keys[0].public
     secrets = {
         "PEM": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         "raw": public.public_bytes(Encoding.Raw, PublicFormat.Raw),
         "no": b"",
     }
-    foreign = jwt.encode(claims, stranger, "EdDSA", headers={"typ": "at+jwt"})
+    typed = {"typ": "at+jwt", "kid": kid}
+    foreign = jwt.encode(claims, stranger, "EdDSA", headers=typed)
     jwk = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(stranger.public_key()))
     brought = {"typ": "at+jwt", "jwk": jwk, "jku": "http://127.0.0.1:9", "kid": "../key"}
-    typed = {"typ": "at+jwt"}
     return {
         "another payload": f"{head}.{other_payload}.{signature}",
         "no signature": f"{head}.{payload}.",
@@ -87,8 +95,9 @@ def _wrong_signatures(tokens: Tokens, claims: dict[str, Any]) -> dict[str, str]:
         "alg RS256": jwt.encode(claims, _rsa_key(), "RS256", headers=typed),
         "alg ES256": jwt.encode(claims, ec.generate_private_key(ec.SECP256R1()), headers=typed,
                                 algorithm="ES256"),
-        **{f"alg {name}": _by_hand(claims, name, None) for name in ("none", "None", "NONE", "")},
-        **{f"HS256 with the {name} public key": _by_hand(claims, "HS256", secret)
+        **{f"alg {name}": _by_hand(claims, name, kid, None)
+           for name in ("none", "None", "NONE", "")},
+        **{f"HS256 with the {name} public key": _by_hand(claims, "HS256", kid, secret)
            for name, secret in secrets.items()},
     }  # fmt: skip
 
@@ -124,6 +133,8 @@ def _wrong_claims(tokens: Tokens, claims: dict[str, Any]) -> dict[str, str]:
         found[f"without {name}"] = signed(tokens, _without(claims, name))
     found["of another type"] = signed(tokens, claims, typ="JWT")
     found["of no type"] = signed(tokens, claims, typ=None)
+    for kid in (None, "", "../../../dev/null", "/etc/passwd", "' OR 1=1 --", "A" * 10_000, 7, []):
+        found[f"key id {str(kid)[:20]!r}"] = signed(tokens, claims, kid=kid)
     return found
 
 
@@ -131,9 +142,9 @@ def _without(claims: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in claims.items() if key != name}
 
 
-def _by_hand(claims: dict[str, Any], algorithm: str, secret: bytes | None) -> str:
+def _by_hand(claims: dict[str, Any], algorithm: str, kid: str, secret: bytes | None) -> str:
     """The library would refuse to make it."""
-    header = json.dumps({"alg": algorithm, "typ": "at+jwt"}).encode()
+    header = json.dumps({"alg": algorithm, "typ": "at+jwt", "kid": kid}).encode()
     message = f"{_coded(header)}.{_coded(json.dumps(claims).encode())}"
     if secret is None:
         return f"{message}."

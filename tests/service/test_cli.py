@@ -175,9 +175,9 @@ def test_a_token_is_believed_by_the_service(run, environ, role):
 
 
 def test_no_development_token_where_a_production_key_is_set(run, tmp_path):
-    from service.keys import token_key
+    from service.keys import token_keys
 
-    token_key(tmp_path / "production.pem")
+    token_keys(tmp_path / "production.pem")
 
     done = run("token", "operator", TANHUI_TOKEN_KEY_FILE=str(tmp_path / "production.pem"))
 

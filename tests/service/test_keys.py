@@ -14,13 +14,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from service.keys import KeyFileError, feed_key, log_key, token_key, voucher_key
+from service.keys import KeyFileError, feed_key, log_key, token_keys, voucher_key
 
 
 def raw(key: object) -> bytes:
     """A key as something that can be compared."""
     if isinstance(key, bytes):
         return key
+    if isinstance(key, tuple):
+        return b"".join(map(raw, key))
     return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
@@ -29,7 +31,7 @@ def pem(key, password: bytes | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
 
 
-both = pytest.mark.parametrize("read", [token_key, log_key, voucher_key, feed_key])
+both = pytest.mark.parametrize("read", [token_keys, log_key, voucher_key, feed_key])
 
 
 @both
@@ -114,7 +116,7 @@ def test_what_is_no_ed25519_key_is_refused_and_kept(tmp_path, content):
     path = ours(tmp_path / "token.pem", content)
 
     with pytest.raises(KeyFileError, match=r"token\.pem holds"):
-        token_key(path)
+        token_keys(path)
 
     assert path.read_bytes() == content
 
@@ -134,7 +136,7 @@ def test_what_is_no_voucher_key_is_refused_and_kept(tmp_path, content):
 def test_a_key_that_was_brought_along_is_used(tmp_path):
     key = Ed25519PrivateKey.generate()
 
-    assert raw(token_key(ours(tmp_path / "token.pem", pem(key)))) == raw(key)
+    assert raw(token_keys(ours(tmp_path / "token.pem", pem(key)))[0]) == raw(key)
     assert voucher_key(ours(tmp_path / "voucher.key", b"0F" * 40 + b"\n")) == b"\x0f" * 40
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from service.identity.keyring import Keyring
 from service.settings import Settings, SettingsError
 
 SECRET = "hunter2"
@@ -26,6 +27,8 @@ def test_an_empty_environment_is_the_default_set_up():
         voucher_key_file=None,
         attestation_key_file=None,
         feed_key_file=None,
+        identity_key_file=None,
+        identity_keys=None,
         log_dir=Path.cwd() / "var" / "log",
         log_key_file=None,
         log_origin=None,
@@ -43,6 +46,7 @@ def test_every_setting_can_be_set(tmp_path):
     (tmp_path / "token.pem").touch()
     (tmp_path / "voucher.key").touch()
     (tmp_path / "feed.key").touch()
+    (tmp_path / "identity.keys").touch()
     (tmp_path / "log.pem").touch()
     (tmp_path / "attestation.pem").touch()
     environ = {
@@ -52,6 +56,8 @@ def test_every_setting_can_be_set(tmp_path):
         "TANHUI_TOKEN_KEY_FILE": str(tmp_path / "token.pem"),
         "TANHUI_VOUCHER_KEY_FILE": str(tmp_path / "voucher.key"),
         "TANHUI_FEED_KEY_FILE": str(tmp_path / "feed.key"),
+        "TANHUI_IDENTITY_KEY_FILE": str(tmp_path / "identity.keys"),
+        "TANHUI_IDENTITY_KEYS": f"k2:{'a' * 64},k1:{'b' * 64},index:{'c' * 64}",
         "TANHUI_ATTESTATION_KEY_FILE": str(tmp_path / "attestation.pem"),
         "TANHUI_LOG_DIR": str(tmp_path / "published"),
         "TANHUI_LOG_KEY_FILE": str(tmp_path / "log.pem"),
@@ -75,6 +81,10 @@ def test_every_setting_can_be_set(tmp_path):
         voucher_key_file=tmp_path / "voucher.key",
         attestation_key_file=tmp_path / "attestation.pem",
         feed_key_file=tmp_path / "feed.key",
+        identity_key_file=tmp_path / "identity.keys",
+        identity_keys=Keyring(
+            "k2", {"k2": b"\xaa" * 32, "k1": b"\xbb" * 32}, index_key=b"\xcc" * 32
+        ),
         log_dir=tmp_path / "published",
         log_key_file=tmp_path / "log.pem",
         log_origin="log.example.cn/2026",

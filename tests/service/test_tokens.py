@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.identity.tokens import LIFETIME, ROLES, Caller, InvalidToken, Tokens
 from tests.service.forging import REQUIRED, bad_tokens, good_claims, signed
 
-TOKENS = Tokens(Ed25519PrivateKey.generate(), "tanhui", "tanhui-api")
+TOKENS = Tokens.of([Ed25519PrivateKey.generate()], "tanhui", "tanhui-api")
 CLERK = Caller("clerk-7", "merchant", "0b5c9f4e")
 
 
@@ -32,7 +32,8 @@ def test_a_token_says_no_more_than_it_must():
 
     claims = jwt.decode(token, options={"verify_signature": False})
     assert set(claims) == {*REQUIRED, "scope"}
-    assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": "at+jwt"}
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": TOKENS.keys[0].id}
+    assert jwt.get_unverified_header(token) == header
     assert claims["exp"] - claims["iat"] == LIFETIME.total_seconds() == 600
 
 
@@ -83,7 +84,7 @@ def test_whatever_else_comes_is_refused_and_nothing_worse(token):
 @pytest.mark.parametrize(
     "other",
     [
-        replace(TOKENS, key=Ed25519PrivateKey.generate()),
+        replace(TOKENS, keys=Tokens.of([Ed25519PrivateKey.generate()], "", "").keys),
         replace(TOKENS, issuer="another"),
         replace(TOKENS, audience="another-api"),
     ],

@@ -1,0 +1,1 @@
+"""Keys by which merchants' systems and verifiers call the API without a person."""
