@@ -14,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.admin.log import Actor
 from service.authorisation import OWN, Extent
+from service.errors import NotAsDelegate, WrongRole
 from service.feeds.door import admit
 from service.identity.tokens import ROLES, Caller, InvalidToken
-from service.problems import NotAsDelegate, WrongRole
 from service.request_ids import request_id
 from service.services import services
 

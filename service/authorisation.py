@@ -17,13 +17,10 @@ from activities.catalogue.models import Scene
 from activities.errors import UnknownProgramme, UnknownResident, UnknownScene
 from activities.models import Participant
 from service.districts.errors import NotADistrict
+from service.errors import OutOfReach
 from service.identity.staff.models import ALL
 from service.identity.tokens import Caller
 from service.language import Text
-
-
-class OutOfReach(Exception):
-    """The caller's grant is for one programme or division, and this is for those with all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,15 @@ class InvalidAttestation(DomainError):
     ) -> None:
         super().__init__(f"the attestation is not good: {why}")
         self.why = why
+
+
+class WrongRole(Exception):
+    """The caller is known and may not do this."""
+
+
+class NotAsDelegate(Exception):
+    """The caller acts for somebody who did not let them do this."""
+
+
+class OutOfReach(Exception):
+    """The caller's grant is for one programme or division, and this is for those with all."""

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from service.api.resources import Blueprint
 from service.auth import caller, requires
 from service.districts.reporting import report
-from service.problems import WrongRole
+from service.errors import WrongRole
 from service.services import services
 
 bp = Blueprint(

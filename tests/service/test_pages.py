@@ -17,7 +17,8 @@ from service.app import create_app
 from service.db import Database
 from service.demo import FEEDS, RESIDENT
 from service.identity.subjects import add_subjects
-from service.problems import ALL_TYPES, ProblemType
+from service.problem_types.kinds import ProblemType
+from service.problems import ALL_TYPES
 from service.settings import Settings
 from service.web.home import _bars, read_totals, short_kilograms
 from tests.makers import a_resident, a_walk, recorded

@@ -1,0 +1,1 @@
+"""Which problem document answers each refusal: one table a package, in Chinese and English."""
