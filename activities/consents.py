@@ -22,6 +22,7 @@ from activities.errors import (
 )
 from activities.models import Consent, Participant
 from ledgers.bulk import array_of, together
+from ledgers.errors import AccountClosed
 
 _TICK = timedelta(microseconds=1)
 
@@ -69,6 +70,7 @@ def give(
 
     Raises:
         UnknownResident: the holder takes part in no programme.
+        AccountClosed: not any more.
         UnknownScene: there is none in the resident's programme.
         ConsentNotAsked: the scene asks for none.
         ConsentTextOutdated: it asks for consent to another version of the text.
@@ -106,7 +108,7 @@ def withdraw(
 
     Returns:
         The latest consent, closed (withdrawn before, it stays as it was); None if there never was
-        one. Raises UnknownResident, UnknownScene.
+        one. Raises UnknownResident, AccountClosed, UnknownScene.
     """
     _scene_of(session, holder_id, scene_code)
     last = _last(session, holder_id, scene_code)
@@ -131,9 +133,11 @@ def open_consents(session: Session, holder_id: UUID) -> dict[str, Consent]:
 def _scene_of(session: Session, holder_id: UUID, scene_code: str) -> Scene:
     """The scene, of the resident's own programme; locks the resident."""
     query = select(Participant).where(Participant.holder_id == holder_id).with_for_update()
-    resident = session.scalar(query)
+    resident = session.scalar(query, execution_options={"populate_existing": True})
     if resident is None:
         raise UnknownResident(holder_id)
+    if resident.closed_at is not None:
+        raise AccountClosed(holder_id)
     scene = session.get(Scene, scene_code)
     if scene is None or scene.programme_code != resident.programme_code:
         raise UnknownScene(scene_code)

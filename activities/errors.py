@@ -47,6 +47,14 @@ class UnknownResident(DomainError):
         self.holder_id = holder_id
 
 
+class ResidentClosed(DomainError):
+    """The resident closed their account: what they did stays as it stood then."""
+
+    def __init__(self, holder_id: UUID) -> None:
+        super().__init__("the resident has closed the account")
+        self.holder_id = holder_id
+
+
 class ConsentNotAsked(DomainError):
     """The scene asks for no consent: its data are open, or the resident's own."""
 

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import Programme
-from activities.errors import HouseholdOutOfBounds, HouseholdReused, UnknownResident
+from activities.deciding.residents import refuse_absent
+from activities.errors import HouseholdOutOfBounds, HouseholdReused
 from activities.models import Household, Participant
 
 PERSONS_MAX = 20
@@ -42,6 +43,7 @@ def declare(
 
     Raises:
         UnknownResident: the holder takes part in no programme.
+        AccountClosed: not any more.
         HouseholdOutOfBounds: the first field that is not possible, with its bounds. Days are of the
             programme's zone.
         HouseholdReused: another household was declared as of the same day.
@@ -64,13 +66,15 @@ def history(session: Session, holder_id: UUID) -> list[Household]:
 
 
 def _zone(session: Session, holder_id: UUID) -> ZoneInfo:
+    """Of the resident's programme; nobody closes the account meanwhile."""
     query = (
         select(Programme.zone)
         .join(Participant, Participant.programme_code == Programme.code)
-        .where(Participant.holder_id == holder_id)
+        .where(Participant.holder_id == holder_id, Participant.closed_at.is_(None))
+        .with_for_update(of=Participant, read=True)
     )
     if (zone := session.scalar(query)) is None:
-        raise UnknownResident(holder_id)
+        refuse_absent(session, holder_id)
     return ZoneInfo(zone)
 
 

@@ -25,6 +25,7 @@ class Participant(Base):
     division_code: Mapped[str] = mapped_column(ForeignKey("division.code"))
     joined_at: Mapped[datetime]
     turns: Mapped[int] = mapped_column(server_default="0")  # How often somebody had their lock.
+    closed_at: Mapped[datetime | None]  # Takes part no more; what they did stays as it stood.
 
 
 class ReceivedEvent(Base):

@@ -7,13 +7,13 @@ again opens the same one and nobody has to look an id up before posting.
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from ledgers.bulk import array_of
+from ledgers.bulk import Statement, array_of
 from ledgers.models import Account
 
 PERSONAL = "personal"
@@ -39,6 +39,11 @@ _OPEN = text("""
     ORDER BY holder_id, id
     ON CONFLICT DO NOTHING
 """)
+
+_TELL: LiteralString = """
+    SELECT id, unit, kind, balance, held, debt FROM account WHERE holder_id = %(holder)s
+    ORDER BY unit, kind
+"""
 
 
 class AccountKey(NamedTuple):
@@ -103,7 +108,17 @@ def _open(session: Session, keys: list[AccountKey], *, guarded: bool, now: datet
     )
 
 
+def is_closed(session: Session, holder_id: UUID) -> bool:
+    """Whether the holder's accounts were closed (``ledgers.closing``)."""
+    return any(account.guarded and account.closed_at for account in of_holder(session, holder_id))
+
+
 def of_holder(session: Session, holder_id: UUID) -> list[Account]:
     """The holder's accounts, by unit; empty for an unknown holder."""
     query = select(Account).where(Account.holder_id == holder_id)
     return list(session.scalars(query.order_by(Account.unit, Account.kind)))
+
+
+def telling_of_holder(holder_id: UUID) -> Statement:
+    """The same as rows of id, unit, kind, balance, held and debt, for who asks very often."""
+    return _TELL, {"holder": holder_id}

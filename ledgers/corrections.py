@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -165,11 +165,22 @@ def get_correction(session: Session, holder_id: UUID, correction_id: UUID) -> Co
     return correction
 
 
-def pending(session: Session, *, after: Place | None = None, limit: int = 50) -> Page:
-    """Up to ``limit`` (1..PAGE_MAX) corrections that wait for a decision, the oldest first."""
+def pending(
+    session: Session,
+    *,
+    within: ColumnElement[bool] | None = None,
+    after: Place | None = None,
+    limit: int = 50,
+) -> Page:
+    """Up to ``limit`` (1..PAGE_MAX) corrections that wait for a decision, the oldest first.
+
+    ``within``: a further condition on ``Correction``.
+    """
     assert 0 < limit <= PAGE_MAX
     key = (Correction.proposed_at, Correction.holder_id, Correction.id)
     query = select(Correction).where(Correction.state == "proposed")
+    if within is not None:
+        query = query.where(within)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     rows = list(session.scalars(query.order_by(*key).limit(limit + 1)))

@@ -17,6 +17,14 @@ class UnknownAccount(DomainError):
         super().__init__(f"{len(self.account_ids)} unknown or closed account(s)")
 
 
+class AccountClosed(DomainError):
+    """The holder closed their account, or nobody of this id has one: nothing is booked there."""
+
+    def __init__(self, holder_id: UUID) -> None:
+        super().__init__("the account is closed")
+        self.holder_id = holder_id
+
+
 class InsufficientPoints(DomainError):
     """A guarded account would fall below zero, or its holder still owes."""
 

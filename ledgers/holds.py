@@ -191,6 +191,29 @@ def release(session: Session, *, holder_id: UUID, hold_id: UUID, actor: str, now
     return get_hold(session, holder_id, hold_id)
 
 
+def end_overdue(session: Session, holder_id: UUID, *, now: datetime) -> int:
+    """Release what of one holder is held past its deadline, as the job would; answers how many.
+
+    Locks the holder's accounts; who has none open has nothing held.
+    """
+    accounts = list(lock_holder(session, holder_id).values())
+    query = select(Hold.id).where(
+        Hold.holder_id == holder_id, Hold.state == "held", Hold.deadline_at <= now
+    )
+    due = [(holder_id, hold_id) for hold_id in session.scalars(query)]
+    if not accounts or not due:
+        return 0
+    by_id = {UUID(funds.key.id): funds for funds in accounts}
+    ended = _end(session, due, "lapsed", now=now)
+    lapse(session, accounts, now=now)
+    released = [
+        Released(by_id[account], reference, by_id[account].release(amount))
+        for account, amount, reference in ended
+    ]
+    _give_back(session, released, LAPSE_ACTOR, now)
+    return len(ended)
+
+
 def find_hold(session: Session, holder_id: UUID, hold_id: UUID) -> Hold | None:
     """The holder's hold as it stands."""
     return session.get(Hold, (holder_id, hold_id), populate_existing=True)

@@ -62,6 +62,14 @@ class VoucherConsumed(DomainError):
         self.consumed_at = consumed_at.isoformat()
 
 
+class VoucherLapsed(DomainError):
+    """The voucher's owner closed the account before it was used."""
+
+    def __init__(self, lapsed_at: datetime) -> None:
+        super().__init__("the voucher has lapsed")
+        self.lapsed_at = lapsed_at.isoformat()
+
+
 class ConsumptionReused(DomainError):
     """The id already stands for the use of another voucher."""
 

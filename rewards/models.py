@@ -62,9 +62,12 @@ class Redemption(Base):
 
 
 class Voucher(Base):
-    """What the resident shows in the shop; only a hash of its code is kept."""
+    """What the resident shows in the shop; only a hash of its code is kept. Lapsed: its owner
+    closed the account before it was used.
+    """
 
     __tablename__ = "voucher"
+    __table_args__ = (CheckConstraint("lapsed_at IS NULL OR consumed_at IS NULL", "ends_once"),)
 
     code_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     holder_id: Mapped[UUID]
@@ -73,6 +76,7 @@ class Voucher(Base):
     offer_id: Mapped[UUID]
     consumed_at: Mapped[datetime | None]
     consumption_id: Mapped[UUID | None]
+    lapsed_at: Mapped[datetime | None]
 
 
 class Consumption(Base):

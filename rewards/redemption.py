@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ledgers.accounts import PERSONAL, REDEEMED, account_key
-from ledgers.errors import PostingReused
+from ledgers.accounts import PERSONAL, REDEEMED, account_key, is_closed
+from ledgers.errors import AccountClosed, PostingReused, UnknownAccount
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.errors import (
     OfferNotOnSale,
@@ -48,6 +48,7 @@ def redeem(
         UnknownOffer, OfferNotOnSale, SoldOut: nothing was written.
         RedemptionReused: the id stands for another offer, or is another resident's.
         InsufficientPoints: the resident has too few, or owes.
+        AccountClosed: the resident has closed the account.
 
     Locks the offer's stock, then the resident's accounts, until the caller's transaction ends.
     ``code_key`` derives the voucher's code (docs/DECISIONS.md, decision 9); ``request_id`` is kept
@@ -125,6 +126,10 @@ def _spend(
         post(session, posting, now=now)
     except PostingReused as error:
         raise RedemptionReused(redemption_id) from error
+    except UnknownAccount as error:
+        if is_closed(session, holder_id):
+            raise AccountClosed(holder_id) from error
+        raise
 
 
 def _redeemed(redemption: Redemption, code_key: bytes) -> Redeemed:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from rewards.errors import ConsumptionReused, UnknownVoucher, VoucherConsumed
+from rewards.errors import ConsumptionReused, UnknownVoucher, VoucherConsumed, VoucherLapsed
 from rewards.models import Consumption, Offer, Voucher
 
 # Crockford's base 32 (no I, L, O, U): 16 letters of 5 bits are 80 bits, and one to check by.
@@ -70,6 +70,7 @@ def consume(
     Raises:
         UnknownVoucher: mistyped, or no voucher of this merchant.
         VoucherConsumed: used before, under another id.
+        VoucherLapsed: its owner has closed the account.
         ConsumptionReused: the id stands for another voucher's use.
 
     Locks the voucher's row.
@@ -80,6 +81,8 @@ def consume(
         raise UnknownVoucher
     if voucher.consumed_at is not None and voucher.consumption_id != consumption_id:
         raise VoucherConsumed(voucher.consumed_at)
+    if voucher.lapsed_at is not None:
+        raise VoucherLapsed(voucher.lapsed_at)
     if voucher.consumed_at is None:
         _take(session, consumption_id, voucher, now)
     assert voucher.consumed_at is not None

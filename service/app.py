@@ -2,8 +2,11 @@
 
 from flask import Flask
 
-from service import api, health, problems, request_ids, web
+from service import api, conduct, health, problems, rates, request_ids, web
+from service.api import jwks
 from service.auth import public
+from service.db import REQUEST_STATEMENT_MS
+from service.limits import limited
 from service.services import Services
 from service.settings import Settings
 from service.web import log_files
@@ -16,13 +19,20 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", root_path=str(web.ROOT))
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Chinese is text, not escapes.
-    app.extensions["tanhui"] = Services.connect(settings)
-    app.view_functions["static"] = public(app.view_functions["static"])
+    app.extensions["tanhui"] = Services.connect(
+        settings, statement_timeout_ms=REQUEST_STATEMENT_MS
+    )
+    app.view_functions["static"] = limited("files")(public(app.view_functions["static"]))
     problems.register(app)
-    api.register(app)
-    app.register_blueprint(health.bp)
-    app.register_blueprint(web.bp)
-    app.register_blueprint(log_files.bp)
-    app.after_request(web.secure)
+    mount(app)
+    rates.register(app)
+    conduct.register(app, settings)
     request_ids.register(app)
     return app
+
+
+def mount(app: Flask) -> None:
+    """Every route in its place; without more than that they can be listed, not called."""
+    api.register(app)
+    for part in (health, jwks, web, log_files):
+        app.register_blueprint(part.bp)

@@ -12,37 +12,49 @@ from flask import g, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service import rates
 from service.admin.log import Actor
+from service.api_keys.keys import PREFIX, find_by_written
 from service.authorisation import OWN, Extent
-from service.errors import NotAsDelegate, WrongRole
+from service.errors import NotAsDelegate, TooManyRequests, WrongRole
 from service.feeds.door import admit
+from service.feeds.errors import BadSignature, ClockOff, MessageReplayed
 from service.identity.tokens import ROLES, Caller, InvalidToken
 from service.request_ids import request_id
 from service.services import services
 
 POWERS = ("read", "spend", GUARDIAN := "guardian")  # Of those who act for a resident, rising.
+IN_PERSON = "in person"  # Nobody acts for anybody here, not even a guardian.
+KEY = "key"  # Among those who may call a route: a system, by its key.
 SIGNATURE = "signature"  # Among those who may call a route: the partner whose scene it is.
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def requires(*roles: str, within: Extent = OWN, acting: str = "") -> Callable[[View], View]:
+def requires(
+    *roles: str, within: Extent = OWN, acting: str = "", key_scope: str = ""
+) -> Callable[[View], View]:
     """Let only these roles in, and only to what their grant reaches; the view finds ``caller()``.
 
     ``within`` holds for staff, and only the route's own words for residents: they see their own.
     ``acting``: what somebody who acts for a resident must at least be allowed, "read" or "spend";
-    with "" nobody acts for them here but a guardian.
+    with "" nobody acts for them here but a guardian, with ``IN_PERSON`` not even a guardian.
+    ``key_scope``: also a system's key of this scope gets in, for its owner (``service.api_keys``).
     """
-    assert roles
+    assert roles or key_scope
+    assert not key_scope or within.check is None, "a key is for its owner's things"
     assert set(roles) <= set(ROLES)
-    assert acting in ("", *POWERS)
+    assert acting in ("", *POWERS, IN_PERSON)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            found = services().tokens.check(_bearer())
+            if key_scope and _bearer().startswith(PREFIX):
+                g.caller = _caller_of_key(key_scope)
+                return view(*args, **kwargs)
+            found = _caller_of_token()
             if found.role not in roles:
                 raise WrongRole
-            if found.actor and POWERS.index(found.powers) < POWERS.index(acting or GUARDIAN):
+            if found.actor and not may_act(found.powers, acting):
                 raise NotAsDelegate
             g.caller = found
             if within.check is not None and found.role != "resident":
@@ -50,7 +62,9 @@ def requires(*roles: str, within: Extent = OWN, acting: str = "") -> Callable[[V
                 services().database.transact(lambda session: check(session, found, kwargs))
             return view(*args, **kwargs)
 
-        guarded.authentication = roles  # type: ignore[attr-defined]
+        ways = (*roles, KEY) if key_scope else roles
+        guarded.authentication = ways  # type: ignore[attr-defined]
+        guarded.key_scope = key_scope  # type: ignore[attr-defined]
         guarded.within = within  # type: ignore[attr-defined]
         guarded.acting = acting  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
@@ -59,10 +73,11 @@ def requires(*roles: str, within: Extent = OWN, acting: str = "") -> Callable[[V
 
 
 def signed_by_partner(
-    *roles: str, within: Extent = OWN, body_max_bytes: int | None = None
+    *roles: str, scope: str, within: Extent = OWN, body_max_bytes: int | None = None
 ) -> Callable[[View], View]:
     """Let a partner in by a signed message of the scene named in the path; or these roles.
 
+    ``scope``: what the key must be for, one of ``service.feeds.keys.SCOPES``.
     ``body_max_bytes``: how long the body may be, where that is more than elsewhere.
     """
     assert set(roles) <= set(ROLES)
@@ -72,11 +87,20 @@ def signed_by_partner(
         def signed(*args: Any, scene_code: str, **kwargs: Any) -> Any:
             if body_max_bytes is not None:
                 request.max_content_length = body_max_bytes
+            rates.check_refused()  # Before the body is read, and the keys are.
             now, body = datetime.now(UTC), request.get_data()
-            remembered = admit(services(), scene_code, request.headers, body, now=now)
             try:
+                remembered = admit(
+                    services(), scene_code, request.headers, body, scope=scope, now=now
+                )
+            except (BadSignature, ClockOff, MessageReplayed):
+                rates.count_refused()
+                raise
+            try:
+                rates.count_scene(scene_code)
                 return view(*args, scene_code=scene_code, **kwargs)
-            except (DBAPIError, PoolTimeout):  # Not received after all: it may be sent again.
+            except (DBAPIError, PoolTimeout, TooManyRequests):
+                # Not received after all: it may be sent again.
                 services().cache.forget(remembered)
                 raise
 
@@ -88,6 +112,7 @@ def signed_by_partner(
 
         with_token = requires(*roles, within=within)(view) if roles else signed
         guarded.authentication = (*roles, SIGNATURE)  # type: ignore[attr-defined]
+        guarded.key_scope = scope  # type: ignore[attr-defined]
         guarded.within = within  # type: ignore[attr-defined]
         guarded.acting = ""  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
@@ -101,6 +126,13 @@ def public(view: View) -> View:
     return view
 
 
+def may_act(powers: str, acting: str) -> bool:
+    """Whether somebody with these powers may act for a resident where ``acting`` is needed."""
+    if acting == IN_PERSON or powers not in POWERS:
+        return False
+    return POWERS.index(powers) >= POWERS.index(acting or GUARDIAN)
+
+
 def caller() -> Caller:
     """Who is calling this guarded route."""
     found: Caller = g.caller
@@ -110,6 +142,11 @@ def caller() -> Caller:
 def caller_holder_id() -> UUID:
     """The resident's holder id."""
     return _uuid(caller().subject)
+
+
+def own_holder_id() -> UUID | None:
+    """The resident's holder id; None for staff, who see by what their grant reaches."""
+    return caller_holder_id() if caller().role == "resident" else None
 
 
 def caller_name() -> str:
@@ -137,6 +174,21 @@ def caller_merchant_id() -> UUID:
     return _uuid(caller().scope)
 
 
+def _caller_of_key(scope: str) -> Caller:
+    """Whom a system's key speaks for: a merchant, or a "verifier", which no token ever names."""
+    now, sent = datetime.now(UTC), _bearer()
+    key = services().database.transact(lambda session: find_by_written(session, sent, now=now))
+    if key is None:
+        rates.count_refused()
+        raise InvalidToken("the key is not valid")
+    found = Caller(f"key:{key.id}", key.owner_kind, key.owner)
+    rates.count_caller(found)
+    if scope not in key.scopes:
+        raise WrongRole
+    services().key_uses.note(services().database, key.id, now=now)
+    return found
+
+
 def _uuid(value: str) -> UUID:
     try:
         return UUID(value)
@@ -144,8 +196,21 @@ def _uuid(value: str) -> UUID:
         raise InvalidToken("the token names nobody") from error
 
 
+def _caller_of_token() -> Caller:
+    """Checked once a request, then counted: by its caller, or by its address if not believed."""
+    sent = _bearer()
+    try:
+        found = services().tokens.check(sent)
+    except InvalidToken:
+        rates.count_refused()
+        raise
+    rates.count_caller(found)
+    return found
+
+
 def _bearer() -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
+        rates.count_refused()
         raise InvalidToken("an access token is needed")
     return token.strip()

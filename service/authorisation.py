@@ -7,16 +7,17 @@ that nobody learns by guessing ids. docs/roles.md is made from the routes (``tan
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from activities.catalogue.models import Scene
-from activities.errors import UnknownProgramme, UnknownResident, UnknownScene
+from activities.catalogue.models import Programme, Scene
+from activities.errors import UnknownDivision, UnknownProgramme, UnknownResident, UnknownScene
 from activities.models import Participant
-from service.districts.errors import NotADistrict
+from ledgers.accounts import ISSUED, account_key
+from ledgers.errors import UnknownAccount
 from service.errors import OutOfReach
 from service.identity.staff.models import ALL
 from service.identity.tokens import Caller
@@ -29,7 +30,7 @@ class Extent:
 
     ``check`` gets the session, the caller and the arguments of the path, and raises what the route
     answers for a row that does not exist; None where the view itself holds to it, by the caller's
-    own id or by a filter of this module.
+    own id or by a function of this module.
     """
 
     name: str
@@ -48,9 +49,16 @@ def check_all(_: Session, caller: Caller, __: Mapping[str, Any]) -> None:
         raise OutOfReach
 
 
-def reaches_programme(caller: Caller, programme_code: str) -> bool:
+class Granted(Protocol):
+    """Whoever acts within a programme: a caller, or the admin log's ``Actor``."""
+
+    @property
+    def programme(self) -> str: ...
+
+
+def reaches_programme(who: Granted, programme_code: str) -> bool:
     """Whether the grant is for this programme (or for all)."""
-    return caller.programme in (ALL, programme_code)
+    return who.programme in (ALL, programme_code)
 
 
 def check_programme(caller: Caller, programme_code: str) -> None:
@@ -59,20 +67,44 @@ def check_programme(caller: Caller, programme_code: str) -> None:
         raise UnknownProgramme(programme_code)
 
 
-def check_holder(session: Session, caller: Caller, holder_id: UUID) -> None:
-    """Raises UnknownResident for a holder of another programme or division, and for none.
+def only_programme(who: Granted) -> str | None:
+    """The one programme of the grant, as domain functions take it; None for all."""
+    return None if who.programme == ALL else who.programme
+
+
+def reaches_holder(session: Session, caller: Caller, holder_id: UUID) -> bool:
+    """Whether the holder is a resident of the grant's programme and division.
 
     Who takes part nowhere, as a merchant or a programme itself, is for grants that reach all.
     """
     if reaches_all(caller):
-        return
+        return True
     found = session.get(Participant, holder_id)
-    if (
-        found is None
-        or not reaches_programme(caller, found.programme_code)
-        or not found.division_code.startswith(caller.scope)
-    ):
+    return (
+        found is not None
+        and reaches_programme(caller, found.programme_code)
+        and found.division_code.startswith(caller.scope)
+    )
+
+
+def sees_residents(caller: Caller) -> bool:
+    """Whether who works in this role is told anything of a single resident."""
+    return caller.role != "administrator"
+
+
+def check_holder(session: Session, caller: Caller, holder_id: UUID) -> None:
+    """Raises UnknownResident for a holder of another programme or division, and for none."""
+    if not reaches_holder(session, caller, holder_id):
         raise UnknownResident(holder_id)
+
+
+def check_issuer(session: Session, caller: Caller, issuer_id: UUID, unit: str) -> None:
+    """Raises UnknownAccount for what another programme gives, and for what none does."""
+    if caller.programme == ALL:
+        return
+    own = select(Programme.holder_id).where(Programme.code == caller.programme)
+    if session.scalar(own) != issuer_id:
+        raise UnknownAccount([UUID(account_key(issuer_id, unit, ISSUED).id)])
 
 
 def check_scene(session: Session, caller: Caller, scene_code: str) -> None:
@@ -85,16 +117,21 @@ def check_scene(session: Session, caller: Caller, scene_code: str) -> None:
 
 
 def check_division(caller: Caller, division_code: str) -> None:
-    """Raises NotADistrict for a division out of the grant's."""
-    if not division_code.startswith(caller.scope):
-        raise NotADistrict(division_code)
+    """Raises UnknownDivision for one out of the grant's, and for any where an officer has none.
+
+    What is told of a division is of all its residents, whatever their programme: figures of one
+    programme beside those of all would, by subtraction, show the residents of a small one.
+    """
+    officer = caller.role == "district_officer"
+    if not division_code.startswith(caller.scope) or (officer and not caller.scope):
+        raise UnknownDivision(division_code)
 
 
 def of_programme(
-    caller: Caller, column: InstrumentedAttribute[str] | ColumnElement[str]
+    who: Granted, column: InstrumentedAttribute[str] | ColumnElement[str]
 ) -> ColumnElement[bool]:
     """A list's condition on its column of programme codes."""
-    return true() if caller.programme == ALL else column == caller.programme
+    return true() if who.programme == ALL else column == who.programme
 
 
 def of_residents(caller: Caller) -> ColumnElement[bool]:
@@ -105,6 +142,16 @@ def of_residents(caller: Caller) -> ColumnElement[bool]:
     )
 
 
+def of_holders(
+    caller: Caller, column: InstrumentedAttribute[UUID] | ColumnElement[UUID]
+) -> ColumnElement[bool]:
+    """A list's condition on its column of holders; on one machine and on many, a look by key."""
+    if reaches_all(caller):
+        return true()
+    found = select(Participant.holder_id).where(Participant.holder_id == column)
+    return found.where(of_residents(caller)).exists()
+
+
 def _holder(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_holder(session, caller, values["holder_id"])
 
@@ -113,8 +160,19 @@ def _scene(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_scene(session, caller, values.get("scene_code") or values["code"])
 
 
+def _whole_scene(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
+    _scene(session, caller, values)
+    _whole_programme(session, caller, values)
+
+
 def _programme(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_programme(caller, values["code"])
+
+
+def _whole_programme(_: Session, caller: Caller, __: Mapping[str, Any]) -> None:
+    """What has no division is not for who is bound to one."""
+    if caller.scope:
+        raise OutOfReach
 
 
 def _division(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
@@ -129,8 +187,22 @@ HOLDER = Extent(
     Text("所属项目和区划的居民", "of residents of the grant's programme and division"),
     _holder,
 )
+FOUND = Extent(HOLDER.name, HOLDER.says)  # The path names no holder: the view asks.
 SCENE = Extent("scene", Text("所属项目的场景", "of scenes of the grant's programme"), _scene)
+WHOLE_SCENE = Extent(
+    "whole_scene",
+    Text(
+        "所属项目的场景，授权不限区划",
+        "of the programme's scenes, for grants of no division",
+    ),
+    _whole_scene,
+)
 PROGRAMME = Extent("programme", Text("所属项目", "the grant's programme"), _programme)
+WHOLE_PROGRAMME = Extent(
+    "whole_programme",
+    Text("所属项目，授权不限区划", "of the grant's programme, for grants of no single division"),
+    _whole_programme,
+)
 DIVISION = Extent("division", Text("所属区划", "the grant's division"), _division)
 EVERYWHERE = Extent(
     "everywhere", Text("仅限全部项目的授权", "grants of all programmes only"), check_all

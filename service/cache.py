@@ -37,6 +37,32 @@ class Cache:
         except redis.RedisError as error:
             raise CacheAway from error
 
+    def step(self, script: str, key: str, *arguments: bytes | int) -> int:
+        """Run a Lua script on one key, as one step that nothing comes between; its number.
+
+        Raises:
+            CacheAway: it may have run or not.
+        """
+        try:
+            return int(self._redis.register_script(script)((f"tanhui:{key}",), arguments))
+        except redis.RedisError as error:
+            raise CacheAway from error
+
+    def keep(self, key: str, value: bytes, seconds: int) -> None:
+        """Keep a value for some time. Raises CacheAway."""
+        try:
+            self._redis.set(f"tanhui:{key}", value, ex=seconds)
+        except redis.RedisError as error:
+            raise CacheAway from error
+
+    def take(self, key: str) -> bytes | None:
+        """What is kept, which is gone by that: of two who take it one has it. Raises CacheAway."""
+        try:
+            found = self._redis.getdel(f"tanhui:{key}")
+        except redis.RedisError as error:
+            raise CacheAway from error
+        return found if isinstance(found, bytes) else None
+
     def forget(self, key: str) -> None:
         """Let the key be used again; without redis it is forgotten in its time."""
         with suppress(redis.RedisError):

@@ -21,22 +21,29 @@ from ledgers.folding import system_balances
 from ledgers.log.errors import LogError
 from rewards.audit import audit as audit_rewards
 from service import distribution, garbage, printing, starting
+from service.admin.imports import import_logged
+from service.admin.origin import from_command
 from service.commands import (
     activities,
+    admin_log,
+    api_keys,
     catalogue,
     corrections,
     feeds,
+    identity,
+    keys,
     log,
     review,
+    routes,
     scenes,
     simulate,
+    staff,
 )
 from service.db import owner_engine
 from service.demo import run_demo
 from service.districts.reporting import report
 from service.embedded import EmbeddedError
 from service.feeds.files import UnreadableFile
-from service.feeds.importing import import_file
 from service.feeds.mapping import read_mapping
 from service.identity.staff.models import ALL
 from service.identity.tokens import ROLES, Caller
@@ -50,6 +57,8 @@ from service.services import Services, tokens
 from service.settings import Settings, SettingsError
 
 LACKS_PRIVILEGE = "42501"
+HEADERS_WITHIN_MS = 10_000  # Who is slower holds a connection for nothing.
+HEADERS_MAX_BYTES = 64 * 1024  # A message signed in twenty ways has four.
 REFUSALS = (
     distribution.CannotDistribute,
     DomainError,
@@ -118,7 +127,8 @@ def serve() -> None:
 
 def _serve(services: Services) -> None:
     from granian import Granian  # Only this command needs it, and importing it is not free.
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
 
     settings = services.settings
     job_runner: AbstractContextManager[None] = nullcontext()
@@ -138,6 +148,10 @@ def _serve(services: Services) -> None:
         interface=Interfaces.WSGI,
         workers=settings.workers,
         blocking_threads=8,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADERS_WITHIN_MS, max_buffer_size=HEADERS_MAX_BYTES
+        ),
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         log_access=False,
@@ -186,14 +200,20 @@ def status() -> None:
     click.echo(f"schema at {found.revision}, partitions until {found.partitions_until}")
 
 
+tanhui.add_command(admin_log.admin_log)
 tanhui.add_command(log.log)
+tanhui.add_command(identity.identity)
 tanhui.add_command(feeds.feeds)
+tanhui.add_command(keys.keys)
 tanhui.add_command(corrections.corrections)
 tanhui.add_command(activities.activities)
 tanhui.add_command(review.review)
 tanhui.add_command(review.appeals)
 tanhui.add_command(scenes.scenes)
+tanhui.add_command(routes.command, "routes")
 tanhui.add_command(simulate.command)
+tanhui.add_command(staff.staff)
+tanhui.add_command(api_keys.api_keys)
 
 
 @_example("tanhui db distribute --dry-run")
@@ -253,7 +273,7 @@ def jobs_run() -> None:
 def jobs_once(name: str, as_json: bool) -> None:
     """Run one job now, whichever runner works; exit 1 with the reason when it fails."""
     with starting.connected(Settings.from_env()) as services:
-        run, ended = once(services, named(name))
+        run, ended = once(services, named(name), who=from_command())
     if as_json:
         click.echo(printed.run_json(run, ended))
     elif ended.error is None:
@@ -289,8 +309,9 @@ def import_(file: Path, scene: str, mapping: Path | None, dry_run: bool, as_json
             hidden=not sys.stderr.isatty(),
         ) as bar,
     ):
-        summary = import_file(
-            services.database,
+        summary = import_logged(
+            services,
+            from_command(),
             file,
             scene,
             mapping=read,

@@ -4,14 +4,19 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from psycopg import Error
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+
+from ledgers.bulk import Statement
 
 SERVICE_ROLE = "tanhui_service"
 ATTEMPTS_MAX = 5
+FRESH_S = 1  # A connection that served within it is taken to live: asking is a round trip.
+REQUEST_STATEMENT_MS = 15_000  # Whoever asked has gone by then; jobs and commands may take longer.
 _RETRYABLE = {"40001", "40P01"}  # Serialisation failure, deadlock.
 T = TypeVar("T")
 
@@ -28,15 +33,18 @@ class Database:
         options = (
             f"-c role={SERVICE_ROLE} -c timezone=UTC -c statement_timeout={statement_timeout_ms}"
             " -c idle_in_transaction_session_timeout=60000"
+            # Statements here are short. Where a plan may not scan (enable_seqscan = off) and has
+            # to, its cost looks huge before PostgreSQL 18, and compiling it takes half a second.
+            " -c jit=off"
         )
         self.engine = create_engine(
             url,
             pool_size=16,
             max_overflow=4,
             pool_timeout=5,
-            pool_pre_ping=True,  # A restarted server is found before the request's own work.
             connect_args={"connect_timeout": 5, "options": options},
         )
+        _ask_what_stood_idle(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     def transact(self, work: Callable[[Session], T]) -> T:
@@ -70,14 +78,63 @@ class Database:
             yield session
             session.rollback()
 
+    def read(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """The rows of one statement that only reads, in one round trip and no transaction.
+
+        A connection that turns out to be dead is replaced, and the statement sent once more.
+        """
+        sql, parameters = statement
+        for attempt in (1, 2):
+            connection = self.engine.raw_connection()
+            driver: Any = connection.driver_connection
+            try:
+                driver.autocommit = True
+                rows: list[tuple[Any, ...]] = driver.execute(sql, parameters).fetchall()
+            except Error as error:
+                if driver.closed:
+                    connection.invalidate()
+                if not driver.closed or attempt == 2:
+                    raise DBAPIError.instance(sql, None, error, Error) from error
+            else:
+                return rows
+            finally:
+                if not driver.closed:
+                    driver.autocommit = False
+                connection.close()
+        raise AssertionError("unreachable")
+
     def dispose(self) -> None:
         """Close the pool's connections."""
         self.engine.dispose()
 
 
+def _ask_what_stood_idle(engine: Engine) -> None:
+    """A restarted server is found before a request's own work: SQLAlchemy's pre-ping, but only of
+    connections that stood idle. One that ends within FRESH_S of its last use is a 503 to one
+    caller, who may send the same again.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _served(_: Any, record: Any) -> None:
+        record.info["served"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("served", float("inf")) > FRESH_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except Error as error:
+                raise InvalidatePoolError from error
+
+
 def is_retryable(error: DBAPIError) -> bool:
     """Whether running the whole transaction again may well succeed."""
     return getattr(error.orig, "sqlstate", None) in _RETRYABLE
+
+
+def is_too_slow(error: DBAPIError) -> bool:
+    """Whether a statement took longer than it may."""
+    return getattr(error.orig, "sqlstate", None) == "57014"
 
 
 def is_unavailable(error: DBAPIError) -> bool:

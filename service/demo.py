@@ -22,7 +22,8 @@ from rewards.offers import add_merchant, publish
 from rewards.redemption import Redeemed, redeem
 from service.districts.reporting import Report, report
 from service.feeds.importing import Summary, import_file
-from service.identity.subjects import add_subjects, find_holders
+from service.identity.keyring import Keyring
+from service.identity.outside_ids import add_ids, find_holders
 from service.services import Services
 
 DEMO_PROGRAMME = "demo-2016"
@@ -67,13 +68,15 @@ class Demo:
 
 def run_demo(services: Services) -> Demo:
     """Load, enrol, import, redeem, report; a second run changes no balance."""
-    now = datetime.now(UTC)
+    now, keyring = datetime.now(UTC), services.keyring
     transact = services.database.transact
     transact(lambda session: load(session, now=now))
-    transact(lambda session: _settle(session, now))
-    imports = {feed.scene: import_file(services.database, feed.file, feed.scene) for feed in FEEDS}
+    transact(lambda session: _settle(session, keyring, now))
+    imports = {
+        feed.scene: import_file(services.database, keyring, feed.file, feed.scene) for feed in FEEDS
+    }
     transact(_open_shop)
-    holder_id = transact(demo_resident)
+    holder_id = transact(lambda session: demo_resident(session, keyring))
     assert holder_id is not None
     redeemed = transact(
         lambda session: redeem(
@@ -89,17 +92,18 @@ def run_demo(services: Services) -> Demo:
     return Demo(holder_id, imports, redeemed, reports)
 
 
-def demo_resident(session: Session) -> UUID | None:
+def demo_resident(session: Session, keyring: Keyring) -> UUID | None:
     """The holder whose activities the first page shows; None where no demo was run."""
-    return find_holders(session, FEEDS[0].partner, [RESIDENT]).get(RESIDENT)
+    return find_holders(session, keyring, FEEDS[0].partner, [RESIDENT]).get(RESIDENT)
 
 
-def _settle(session: Session, now: datetime) -> None:
+def _settle(session: Session, keyring: Keyring, now: datetime) -> None:
     """Enrol every subject of the bundled files in a town."""
     towns = {code: _towns(session, code) for code in DISTRICTS}
     for feed in FEEDS:
         subjects = _subjects(feed)
-        holders = add_subjects(session, feed.partner, {subject: uuid4() for subject in subjects})
+        new = {subject: uuid4() for subject in subjects}
+        holders = add_ids(session, keyring, feed.partner, new, now=now)
         homes = _homes(len(subjects), towns)
         enrol(
             session,

@@ -130,6 +130,8 @@ SETTINGS: Mapping[str, str] = {
     "citus.multi_shard_modify_mode": "sequential",
     # SET LOCAL of a transaction reaches the workers as well.
     "citus.propagate_set_commands": "local",
+    # As the program's own connections have it (service.db), on the workers too.
+    "jit": "off",
 }
 
 

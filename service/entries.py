@@ -20,6 +20,11 @@ from activities.errors import EventIdReused, UnknownScene, WrongChannel
 from activities.events import Batch, Event
 from activities.history import Recorded, recorded
 from activities.intake import record
+from ledgers.accounts import is_closed
+from ledgers.errors import AccountClosed
+from service.admin import objects
+from service.admin.log import Actor
+from service.admin.objects import acting_on
 from service.db import Database, is_unavailable
 from service.joining import Joining
 
@@ -45,22 +50,43 @@ class Entries:
         Raises:
             UnknownScene, WrongChannel: nothing was recorded.
             EventIdReused: the id stands for an activity with other content.
+            AccountClosed: the resident takes part no more; it earned nothing.
             TooBusy: to be sent again.
         """
         self._check_channel(event.scene, "app")
         if (activity := self.joining.do(event)) is not None:
-            return activity
+            return self._unless_closed(activity)
         details = replace(event.details, attested=not event.details.attested)
         if (activity := self.joining.do(replace(event, details=details))) is not None:
-            return activity
+            return self._unless_closed(activity)
         raise EventIdReused(event.event_id)
 
-    def from_staff(self, event: Event, *, actor: str) -> Recorded:
-        """Record what ``actor`` entered for a resident; likewise."""
+    def from_staff(self, event: Event, *, actor: Actor) -> Recorded:
+        """Record what ``actor`` entered for a resident; likewise. The admin log names both."""
         self._check_channel(event.scene, "staff")
-        (activity,) = self._record([event], actor)
-        if activity is None:
+        now = datetime.now(UTC)
+
+        def work(session: Session) -> Recorded | None:
+            (found,) = acting_on(
+                session,
+                actor,
+                "activity.enter",
+                objects.entry(session, UUID(event.event_id), event.holder_id, event.scene),
+                lambda: record_own(session, Batch([event], actor.name, now)),
+                now=now,
+            )
+            return found
+
+        if (activity := self._database.transact(work)) is None:
             raise EventIdReused(event.event_id)
+        return activity
+
+    def _unless_closed(self, activity: Recorded) -> Recorded:
+        """Asked of those alone who seem to be nobody: all others pay nothing for it."""
+        if activity.code == "unknown_resident" and self._database.transact(
+            lambda session: is_closed(session, activity.holder_id)
+        ):
+            raise AccountClosed(activity.holder_id)
         return activity
 
     def is_known(self, own_id: UUID) -> bool:

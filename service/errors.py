@@ -14,6 +14,14 @@ class TooBusy(DomainError):
         super().__init__("too much to do at once")
 
 
+class TooManyRequests(DomainError):
+    """Tried more often than is let through; after ``retry_after_s`` seconds it counts anew."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("tried too often")
+        self.retry_after_s = retry_after_s
+
+
 class InvalidAttestation(DomainError):
     """An attestation of the device that cannot be believed; ``why`` says in what."""
 

@@ -22,6 +22,10 @@ _CHINESE = {
     "Must be one of: (.+).": r"须为其中之一：\1。",
     "Send either reversals or grant.": "reversals 与 grant 须且只能填一项。",
     "Send quantity with change, and with it only.": "quantity 须且只能与 change 一起填写。",
+    "Send either totp or recovery_code.": "totp 与 recovery_code 须且只能填一项。",
+    "Not 3 to 64 of a-z, 0-9, dot, hyphen, underscore and @.": (
+        "须为 3 至 64 位小写字母、数字、点、连字符、下划线或 @，首尾为字母或数字。"
+    ),
     "A transfer is named twice.": "同一笔记录写了两次。",
     "Must be later than from.": "须晚于 from。",
     "Must not be less than min_amount.": "不能小于 min_amount。",
@@ -32,6 +36,11 @@ _CHINESE = {
     "Not a division's code.": "须为 2 至 12 位数字的区划代码。",
     "Not a SHA-256 in hexadecimal.": "须为 64 位小写十六进制的 SHA-256。",
     "A scene is named twice.": "同一场景写了两次。",
+    "Not a phone.": "须为手机号，如 138 0013 8000；境外号码以 + 和国家码开头。",
+    "Not six digits.": "须为 6 位数字。",
+    "Not a date of birth.": "须为出生日期。",
+    "Not a PKCE challenge.": "须为 43 个字符的 PKCE 挑战值（S256）。",
+    "Not a PKCE verifier.": "须为 43 至 128 个字符的 PKCE 校验值。",
     "Not a card's number.": "须为 6 至 32 位字母或数字的卡号。",
     "Length must be ([0-9]+).": r"须有 \1 项。",
     "Length must be between (.+) and (.+).": r"长度须为 \1 至 \2。",

@@ -5,12 +5,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service import migrating
 from service.auth import public
+from service.limits import UNLIMITED, limited
 from service.services import services
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/healthz")
+@limited(UNLIMITED)
 @public
 def healthz() -> Response:
     """Answers as long as the process does."""
@@ -18,6 +20,7 @@ def healthz() -> Response:
 
 
 @bp.get("/readyz")
+@limited(UNLIMITED)
 @public
 def readyz() -> tuple[Response, int]:
     """200 when all is there, else 503; either way each part by name."""

@@ -11,12 +11,12 @@ from werkzeug.exceptions import HTTPException
 
 from ledgers import errors as ledgers
 from service import errors as service
-from service.db import is_retryable, is_unavailable
+from service.db import is_retryable, is_too_slow, is_unavailable
 from service.feeds import errors as feeds
 from service.field_messages import field_message
 from service.identity.tokens import InvalidToken
 from service.language import Text, chosen
-from service.problem_types import activities, identity, own, rewards
+from service.problem_types import activities, family, identity, own, rewards, sign_in, staff
 from service.problem_types import feeds as feed_types
 from service.problem_types import ledgers as ledger_types
 from service.problem_types.kinds import ProblemType, kind
@@ -29,6 +29,9 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     **rewards.TYPES,
     **feed_types.TYPES,
     **identity.TYPES,
+    **family.TYPES,
+    **sign_in.TYPES,
+    **staff.TYPES,
     **own.TYPES,
 }
 
@@ -107,8 +110,12 @@ def _on_refusal(error: Exception) -> Response:
         headers["Retry-After"] = "5"
     if isinstance(error, service.TooBusy | feeds.ReplayUnknown):
         headers["Retry-After"] = "2"
+    if (wait_s := getattr(error, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(wait_s)
     if isinstance(error, feeds.BadSignature | feeds.ClockOff):
         headers["WWW-Authenticate"] = "StandardWebhooks"
+    if kind.status == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")
     return respond(kind, headers, **{name: getattr(error, name) for name in kind.members})
 
 
@@ -153,7 +160,7 @@ def _leaves(messages: Any, path: str) -> Any:
 
 
 def _on_database_error(error: DBAPIError) -> Response:
-    if is_unavailable(error) or is_retryable(error):
+    if is_unavailable(error) or is_retryable(error) or is_too_slow(error):
         log.warning("database unavailable: %s", type(error.orig).__name__)
         return respond(UNAVAILABLE, {"Retry-After": "2"})
     raise error

@@ -17,6 +17,7 @@ from activities.models import Consent, Participant
 from activities.participants import enrol
 from service.identity import cards
 from service.identity.errors import ResidentReused, UnknownCard
+from service.identity.keyring import Keyring
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/registration")
 CONSENTS_MAX = 50
@@ -38,7 +39,9 @@ class Registration:
         return uuid5(_NAMESPACE, str(self.id))
 
 
-def register(session: Session, wanted: Registration, *, now: datetime) -> Participant:
+def register(
+    session: Session, keyring: Keyring, wanted: Registration, *, now: datetime
+) -> Participant:
     """Enrol a resident, give the card and the consents, or answer what was done before.
 
     ``witness`` saw the consents signed on paper and stands as their actor.
@@ -55,20 +58,23 @@ def register(session: Session, wanted: Registration, *, now: datetime) -> Partic
         enrol(session, wanted.programme_code, towns, now=now)
         resident = session.get_one(Participant, wanted.holder_id)
     if resident.joined_at != now:  # Before, or by somebody who did the same just now.
-        return _same_or_refuse(session, wanted, resident)
-    cards.give_card(session, wanted.card_number, wanted.holder_id)
+        return _same_or_refuse(session, keyring, wanted, resident)
+    cards.give_card(session, keyring, wanted.card_number, wanted.holder_id, now=now)
     for scene, version in sorted(wanted.consents.items()):
         give(session, wanted.holder_id, scene, version, now=now, actor=wanted.witness)
     return resident
 
 
-def _same_or_refuse(session: Session, wanted: Registration, resident: Participant) -> Participant:
+def _same_or_refuse(
+    session: Session, keyring: Keyring, wanted: Registration, resident: Participant
+) -> Participant:
     query = select(Consent).where(
         Consent.holder_id == resident.holder_id, Consent.given_at == resident.joined_at
     )
     consents = {each.scene_code: each.text_version for each in session.scalars(query)}
     try:
-        card_is_theirs = cards.get_holder(session, wanted.card_number) == resident.holder_id
+        holder_id = cards.get_holder(session, keyring, wanted.card_number)
+        card_is_theirs = holder_id == resident.holder_id
     except UnknownCard:
         card_is_theirs = False
     same = (

@@ -1,16 +1,22 @@
 """The parts that a request or a command needs, put together once."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask import current_app
 
 from service import keys
+from service.api_keys.uses import KeyUses
 from service.attestation import Attestations
 from service.cache import Cache
 from service.db import Database
 from service.entries import Entries
+from service.identity.identity_keys import IdentityKeys
 from service.identity.keyring import Keyring
-from service.identity.tokens import Tokens
+from service.identity.logins.offered import Logins
+from service.identity.staff.passwords import Passwords
+from service.identity.token_file import TokenFile
+from service.limits import Attempts
 from service.settings import Settings
 from service.transparency import Log, log_of
 
@@ -22,20 +28,26 @@ class Services:
     settings: Settings
     database: Database
     cache: Cache
-    tokens: Tokens
+    tokens: TokenFile
     voucher_key: bytes
     attestations: Attestations
     entries: Entries
     feed_key: bytes
-    keyring: Keyring
+    identity_keys: IdentityKeys
     log: Log
+    attempts: Attempts
+    passwords: Passwords
+    key_uses: KeyUses
+    logins: Logins
 
     @classmethod
-    def connect(cls, settings: Settings) -> "Services":
+    def connect(cls, settings: Settings, *, statement_timeout_ms: int = 30_000) -> "Services":
         """Nothing is contacted yet; key files are made when missing (KeyFileError if unusable)."""
         assert settings.database_url
         assert settings.redis_url
-        database, attestation_file = Database(settings.database_url), settings.attestation_key_file
+        database = Database(settings.database_url, statement_timeout_ms=statement_timeout_ms)
+        attestation_file = settings.attestation_key_file
+        cache, identity_keys = Cache(settings.redis_url), keyring(settings)
         return cls(
             settings=settings,
             database=database,
@@ -44,7 +56,7 @@ class Services:
                 keys.attestation_key(attestation_file) if attestation_file else None,
                 settings.token_audience,
             ),
-            cache=Cache(settings.redis_url),
+            cache=cache,
             tokens=tokens(settings),
             voucher_key=keys.voucher_key(
                 settings.voucher_key_file or settings.var_dir / "keys" / "voucher.key"
@@ -52,24 +64,45 @@ class Services:
             feed_key=keys.feed_key(
                 settings.feed_key_file or settings.var_dir / "keys" / "feed.key"
             ),
-            keyring=keyring(settings),
+            identity_keys=identity_keys,
             log=log_of(settings),
+            attempts=Attempts(settings.redis_url),
+            passwords=Passwords.of(),
+            key_uses=KeyUses(),
+            logins=Logins.of(
+                settings.logins,
+                identity_keys.keyring,
+                cache,
+                production=settings.token_key_file is not None,
+            ),
         )
 
+    @property
+    def keyring(self) -> Keyring:
+        """The master keys of personal data as they are now."""
+        return self.identity_keys.keyring
 
-def tokens(settings: Settings) -> Tokens:
+
+def tokens(settings: Settings) -> TokenFile:
     """Tokens by the production key, or by the development key in ``var``."""
-    path = settings.token_key_file or settings.var_dir / "keys" / "development-token.pem"
-    return Tokens.of(keys.token_keys(path), settings.token_issuer, settings.token_audience)
+    return TokenFile(token_key_path(settings), settings.token_issuer, settings.token_audience)
 
 
-def keyring(settings: Settings) -> Keyring:
+def token_key_path(settings: Settings) -> Path:
+    """The file of the keys that sign tokens."""
+    return settings.token_key_file or settings.var_dir / "keys" / "development-token.pem"
+
+
+def keyring(settings: Settings) -> IdentityKeys:
     """The master keys of personal data: from the environment, or from their file."""
     if settings.identity_keys is not None:
-        return settings.identity_keys
-    return Keyring.from_file(
-        settings.identity_key_file or settings.var_dir / "keys" / "identity.keys"
-    )
+        return IdentityKeys.fixed(settings.identity_keys)
+    return IdentityKeys.of_file(identity_key_path(settings))
+
+
+def identity_key_path(settings: Settings) -> Path:
+    """The file of the master keys, where they are not in the environment."""
+    return settings.identity_key_file or settings.var_dir / "keys" / "identity.keys"
 
 
 def services() -> Services:

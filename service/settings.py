@@ -13,10 +13,12 @@ from sqlalchemy.exc import ArgumentError
 
 from ledgers.log.notes import is_key_name
 from service.identity.keyring import Keyring
+from service.login_settings import LoginSettings, login_settings
 
 PREFIX = "TANHUI_"
 _DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
 _REDIS_SCHEMES = {"redis", "rediss", "unix"}
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 
 
 class SettingsError(Exception):
@@ -51,6 +53,10 @@ class Settings:
     port: int
     workers: int
     review_two_persons_points: int  # What would earn more takes two persons.
+    rate_limits: float  # Times the limits of service.limits; 0: none.
+    cors_origins: tuple[str, ...]  # Web apps of other origins that may call the API.
+    trusted_proxies: int  # How many stand before us and say whom they speak for.
+    logins: LoginSettings
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -96,6 +102,10 @@ class _Reader:
             port=port,
             workers=self.whole("WORKERS", 2, 1, 64),
             review_two_persons_points=self.whole("REVIEW_TWO_PERSONS_POINTS", 2_000, 0, 999_999),
+            rate_limits=self.rate_limits(),
+            cors_origins=self.cors_origins(),
+            trusted_proxies=self.whole("TRUSTED_PROXIES", 0, 0, 9),
+            logins=login_settings(self),
         )
         self.problems += [f"{name} is not a setting" for name in sorted(self.values)]
         if self.problems:
@@ -111,6 +121,26 @@ class _Reader:
             return int(value)
         self.problems.append(f"{PREFIX}{name} is {value!r}, not a number from {low} to {high}")
         return default
+
+    def rate_limits(self) -> float:
+        value = self.take("RATE_LIMITS", "1")
+        if value == "off":
+            return 0.0
+        if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,2})?", value) and float(value) > 0:
+            return float(value)
+        self.problems.append(f"{PREFIX}RATE_LIMITS is {value!r}, neither a factor nor off")
+        return 1.0
+
+    def cors_origins(self) -> tuple[str, ...]:
+        """Exact origins: a pattern would let in more than was meant."""
+        value = self.take("CORS_ORIGINS", "")
+        origins = tuple(origin.strip() for origin in value.split(",")) if value else ()
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                self.problems.append(
+                    f"{PREFIX}CORS_ORIGINS: {origin!r} is not scheme://host or scheme://host:port"
+                )
+        return origins
 
     def file(self, name: str) -> Path | None:
         value = self.take(name, "")

@@ -29,6 +29,7 @@ from activities.catalogue.loading import load
 from service import embedded, migrating
 from service.app import create_app
 from service.db import Database, owner_engine
+from service.identity.keyring import Keyring
 from service.identity.tokens import Caller
 from service.services import Services
 from service.settings import Settings
@@ -191,6 +192,7 @@ def settings(
         "TANHUI_DATABASE_URL": database_url,
         "TANHUI_REDIS_URL": urls["redis"],
         "TANHUI_VAR_DIR": str(tmp_path_factory.mktemp("var")),
+        "TANHUI_RATE_LIMITS": "off",  # The tests of the limits make an app of their own.
     }
     return Settings.from_env(environ)
 
@@ -206,6 +208,11 @@ def app(settings: Settings) -> Iterator[Flask]:
 def services(app: Flask) -> Services:
     found: Services = app.extensions["tanhui"]
     return found
+
+
+@pytest.fixture
+def keyring(services: Services) -> Keyring:
+    return services.keyring
 
 
 @pytest.fixture

@@ -43,11 +43,18 @@ class Draft:
     differences: list[Difference]
 
 
-def waiting(session: Session) -> list[Draft]:
-    """Every draft, by name: what waits for a second person."""
+def waiting(session: Session, *, programme_code: str | None = None) -> list[Draft]:
+    """Every draft, by name: what waits for a second person.
+
+    ``programme_code``: only this programme's, and the factors, which are everybody's.
+    """
     rows: list[Row] = []
     for model in KINDS.values():
-        rows += session.scalars(select(model).where(model.approved_at.is_(None)))
+        query = select(model).where(model.approved_at.is_(None))
+        columns = model.__table__.columns
+        if programme_code is not None and "programme_code" in columns:
+            query = query.where(columns["programme_code"] == programme_code)
+        rows += session.scalars(query)
     return described(session, rows)
 
 

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import (
@@ -23,6 +24,18 @@ from activities.catalogue.models import (
 )
 from activities.rules import Dated, DatedRule, RuleKind, on_day
 
+_RULES = select(
+    Rule.code,
+    Rule.version,
+    Rule.programme_code,
+    Rule.behaviour_code,
+    cast(Rule.parameters, Text).label("parameters"),
+    Rule.valid_from,
+    Rule.valid_to,
+    Rule.document,
+    Rule.approved_at,
+).order_by(Rule.code, Rule.version)
+_decoder: msgspec.json.Decoder[RuleKind] = msgspec.json.Decoder(RuleKind)
 Which = tuple[str, str | None]  # Programme and behaviour; None for all behaviours.
 FactorContent = dict[str, Any]
 
@@ -120,7 +133,7 @@ def read_catalogue(session: Session, drafts: Collection[str] = ()) -> Catalogue:
 
 def _rules(session: Session, drafts: Collection[str]) -> dict[Which, list[DatedRule]]:
     found: dict[Which, list[DatedRule]] = {}
-    for rule in session.scalars(select(Rule).order_by(Rule.code, Rule.version)):
+    for rule in session.execute(_RULES):  # Hundreds, whenever one is added: columns, no objects.
         if rule.approved_at is None and f"rule:{rule.code}@{rule.version}" not in drafts:
             continue
         dated = DatedRule(
@@ -129,11 +142,17 @@ def _rules(session: Session, drafts: Collection[str]) -> dict[Which, list[DatedR
             rule.code,
             rule.version,
             rule.behaviour_code is None,
-            msgspec.convert(rule.parameters, RuleKind),
+            _kind(rule.parameters),
             rule.document,
         )
         found.setdefault((rule.programme_code, rule.behaviour_code), []).append(dated)
     return found
+
+
+@lru_cache(4096)
+def _kind(parameters: str) -> RuleKind:
+    """The same for the same text: kinds are frozen."""
+    return _decoder.decode(parameters)
 
 
 def _factors(session: Session, drafts: Collection[str]) -> dict[str, FactorContent]:
@@ -151,7 +170,7 @@ def _factors(session: Session, drafts: Collection[str]) -> dict[str, FactorConte
             "year": factor.year,
             "source_address": factor.source_address,
         }
-        for factor in session.scalars(select(Factor))
+        for factor in session.execute(select(*Factor.__table__.columns))
         if factor.approved_at is not None or f"factor:{factor.code}" in drafts
     }
 
@@ -165,7 +184,9 @@ def _methods(session: Session, drafts: Collection[str]) -> dict[Which, list[Date
             of_method = materials.setdefault((row.method_code, row.version), {})
             of_method[row.material] = factors[row.factor_code], row.share_permille
     found: dict[Which, list[DatedMethod]] = {}
-    for method in session.scalars(select(Method).order_by(Method.code, Method.version)):
+    for method in session.execute(
+        select(*Method.__table__.columns).order_by(Method.code, Method.version)
+    ):
         if method.approved_at is None and f"method:{method.code}@{method.version}" not in drafts:
             continue
         named = [code for code in (method.factor_code, method.actual_factor_code) if code]

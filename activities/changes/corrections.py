@@ -18,8 +18,13 @@ from activities.baselines import ReadingRow, forget_readings, keep_readings, who
 from activities.changes.adjusting import CHANGES_MAX, Change, Key, adjust
 from activities.changes.regranting import Counted, Due, Standing, as_it_is, read_standing, regrant
 from activities.deciding.decisions import CAPPED, Item, fingerprint_of
-from activities.deciding.residents import lock_residents
-from activities.errors import ActivityNotVerified, CorrectionImplausible, UnknownActivity
+from activities.deciding.residents import gone, lock_residents
+from activities.errors import (
+    ActivityNotVerified,
+    CorrectionImplausible,
+    ResidentClosed,
+    UnknownActivity,
+)
 from activities.events import NO_DETAILS, Details, Event
 from activities.methods import MILLIONTHS, points_for, saved_mg
 from activities.models import Activity, Adjustment
@@ -72,7 +77,7 @@ def withdraw(
         before. Acts that were held or refused are withdrawn as well, and nothing is posted for
         them: their act, time and month are free for somebody to tell rightly.
 
-    Raises UnknownActivity; nothing is written then.
+    Raises UnknownActivity, ResidentClosed; nothing is written then.
 
     Some statements, however many. Locks the residents, the acts' claims, then accounts.
     """
@@ -103,6 +108,7 @@ def change(
 
     Raises:
         UnknownActivity: the holder has none of this id.
+        ResidentClosed: what they did stays as it stood when they closed the account.
         ActivityNotVerified: it was refused, is held, or was withdrawn.
         CorrectionImplausible: its rules would refuse the quantity.
         Nothing is written then.
@@ -207,8 +213,12 @@ def _answered(found: Mapping[UUID, Standing], cause: Cause) -> dict[UUID, Adjust
 
 
 def _standing(session: Session, keys: Collection[Key]) -> dict[UUID, Standing]:
-    """The activities under their residents' locks; raises UnknownActivity for the first missing."""
-    lock_residents(session, (holder.hex for holder, _ in keys))
+    """The activities under their residents' locks; raises UnknownActivity for the first missing,
+    ResidentClosed for the first of who closed the account: a caller with many leaves those out.
+    """
+    holders = [holder.hex for holder, _ in keys]
+    for closed in sorted(gone(session, holders, lock_residents(session, holders))):
+        raise ResidentClosed(closed)
     found = read_standing(session, keys)
     for holder_id, id_ in keys:
         if id_ not in found or found[id_].activity.holder_id != holder_id:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -62,7 +62,7 @@ def propose(
 
     Raises:
         CorrectionReused: the id stands for another correction of this holder.
-        UnknownActivity, ActivityNotVerified, CorrectionImplausible, UnknownAccount: it could not
+        UnknownActivity, ActivityNotVerified, CorrectionImplausible, ResidentClosed: it could not
             be booked as things are.
 
     Tries the booking in a savepoint and takes it back, so that nothing is proposed that could never
@@ -103,7 +103,7 @@ def approve(
         UnknownCorrection: this holder has none of this id.
         CorrectionDecided: it was rejected, or somebody else approved it.
         SecondPersonNeeded: ``approved_by`` is who proposed it.
-        ActivityNotVerified, CorrectionImplausible, UnknownAccount: it cannot be booked any more; it
+        ActivityNotVerified, CorrectionImplausible, ResidentClosed: it cannot be booked any more; it
             stays proposed.
 
     Locks the correction, then the resident.
@@ -148,11 +148,22 @@ def get_correction(session: Session, holder_id: UUID, correction_id: UUID) -> Ac
     return correction
 
 
-def pending(session: Session, *, after: Place | None = None, limit: int = 50) -> Page:
-    """Up to ``limit`` (1..PAGE_MAX) corrections that wait for a decision, the oldest first."""
+def pending(
+    session: Session,
+    *,
+    within: ColumnElement[bool] | None = None,
+    after: Place | None = None,
+    limit: int = 50,
+) -> Page:
+    """Up to ``limit`` (1..PAGE_MAX) corrections that wait for a decision, the oldest first.
+
+    ``within``: a further condition on ``ActivityCorrection``.
+    """
     assert 0 < limit <= PAGE_MAX
     key = (ActivityCorrection.proposed_at, ActivityCorrection.holder_id, ActivityCorrection.id)
     query = select(ActivityCorrection).where(ActivityCorrection.state == "proposed")
+    if within is not None:
+        query = query.where(within)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     rows = list(session.scalars(query.order_by(*key).limit(limit + 1)))

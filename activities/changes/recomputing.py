@@ -18,7 +18,7 @@ from activities.changes.adjusting import Key
 from activities.changes.corrections import Cause, adjust_all, changed, event_of, quantity_saved
 from activities.changes.kept import policy_of
 from activities.changes.regranting import EARLIEST, Due, Standing, as_it_is, read_standing, regrant
-from activities.deciding.residents import lock_residents
+from activities.deciding.residents import gone, lock_residents
 from activities.errors import UnknownBehaviour, UnknownProgramme
 from activities.methods import points_for, saved_mg
 from activities.policies import DayPolicy, ScenePolicy, keep_policies, load_policies
@@ -85,7 +85,8 @@ def recompute(
         after: of the batch before; a period is done when fewer than ``limit`` were looked at.
 
     What the caps leave is found anew, in the order in which the acts were recorded. An act that
-    comes out as it stands is not touched: so it is safe to kill and to repeat.
+    comes out as it stands is not touched: so it is safe to kill and to repeat. What somebody did
+    who has closed the account stays as it stood then.
 
     Raises:
         UnknownProgramme, UnknownBehaviour: the period names what does not exist.
@@ -101,11 +102,12 @@ def recompute(
     keys: list[Key] = [(row[0], row[1]) for row in rows]
     if not keys:
         return Recomputed(0, 0, 0, 0, 0, after)
-    lock_residents(session, (holder.hex for holder, _ in keys))
+    holders = [holder.hex for holder, _ in keys]
+    closed = gone(session, holders, lock_residents(session, holders))
     policies = _Policies(scenes)
     due: list[Due] = []
     without_method = 0
-    for standing in read_standing(session, keys).values():
+    for standing in read_standing(session, [key for key in keys if key[0] not in closed]).values():
         if not standing.verified or standing.policy is None:
             continue
         before, one = as_it_is(standing), _due(standing, policies.of(standing))

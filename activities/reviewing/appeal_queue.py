@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import ColumnElement, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from activities.changes.adjusting import Key, activities_of
@@ -70,11 +70,12 @@ def appeals(
     *,
     programme_code: str | None = None,
     answered: bool = False,
+    within: ColumnElement[bool] | None = None,
     after: Place | None = None,
     limit: int = 50,
 ) -> Page:
     """Up to ``limit`` (1..PAGE_MAX) appeals that wait for an answer, or have one; those opened
-    first come first.
+    first come first. ``within``: a further condition on ``Appeal``.
     """
     assert 0 < limit <= PAGE_MAX
     place = tuple_(Appeal.opened_at, Appeal.holder_id, Appeal.activity_id)
@@ -82,6 +83,8 @@ def appeals(
     query = select(Appeal).where(waiting).order_by(*place)
     if programme_code is not None:
         query = query.where(Appeal.programme_code == programme_code)
+    if within is not None:
+        query = query.where(within)
     if after is not None:
         query = query.where(place > tuple(after))
     rows = list(session.scalars(query.limit(limit + 1)))

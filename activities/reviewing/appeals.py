@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from activities.changes.adjusting import Key, activities_of, current
 from activities.changes.late_grants import Cause, grant_late
 from activities.changes.regranting import Due, Standing, read_standing
-from activities.deciding.residents import lock_residents
-from activities.errors import UnknownActivity, UnknownResident
+from activities.deciding.residents import lock_residents, refuse_absent
+from activities.errors import UnknownActivity
 from activities.models import Appeal
 from activities.policies import load_policies
 from activities.reviewing.appeal_queue import (
@@ -85,6 +85,7 @@ def open_appeal(
 
     Raises:
         UnknownResident: the holder takes part in nothing.
+        AccountClosed: not any more.
         UnknownActivity: the holder has none of this id.
         AlreadyAppealed: it was appealed in other words before.
         NotAppealable: it is verified, or still held.
@@ -93,7 +94,7 @@ def open_appeal(
     """
     home = lock_residents(session, [holder_id.hex]).get(holder_id.hex)
     if home is None:
-        raise UnknownResident(holder_id)
+        refuse_absent(session, holder_id)
     key = holder_id, activity_id
     activity = activities_of(session, [key]).get(activity_id)
     if activity is None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import ColumnElement, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from activities.changes.adjusting import State, activities_of, adjustments_of, after
@@ -42,14 +42,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which cases: of a programme, held by a code, in a state (None: all that are not closed), and
-    opened before an instant.
+    """Which cases: of a programme, held by a code, in a state (None: all that are not closed),
+    opened before an instant; ``within``, a further condition on ``ReviewCase``.
     """
 
     programme_code: str | None = None
     code: str | None = None
     state: str | None = None
     opened_before: datetime | None = None
+    within: ColumnElement[bool] | None = None
 
 
 class Queued(NamedTuple):
@@ -114,6 +115,8 @@ def queue(session: Session, chosen: Filter, *, after: Place | None = None, limit
         query = query.where(ReviewCase.state == chosen.state)
     if chosen.opened_before is not None:
         query = query.where(ReviewCase.opened_at < chosen.opened_before)
+    if chosen.within is not None:
+        query = query.where(chosen.within)
     if after is not None:
         query = query.where(place > tuple(after))
     rows = list(session.scalars(query.limit(limit + 1)))

@@ -19,8 +19,7 @@ from activities.changes.adjusting import Change, Key, adjust
 from activities.changes.corrections import free, quantity_saved
 from activities.changes.late_grants import Cause, adjustment_id, due, grant_late
 from activities.changes.regranting import Due, Standing, read_standing
-from activities.deciding.residents import lock_residents
-from activities.errors import UnknownResident
+from activities.deciding.residents import lock_residents, refuse_absent
 from activities.models import ReviewCase, ReviewStep
 from activities.reviewing.cases import CLOSED, cases_of, move_cases
 from activities.reviewing.errors import (
@@ -144,9 +143,10 @@ def answer(
         UnknownCase: the activity was not held, or is somebody else's.
         QuestionNotOpen: not the latest question about it, answered otherwise, or the case went on.
         UnknownResident: the holder takes part in nothing.
+        AccountClosed: not any more.
     """
     if not lock_residents(session, [holder_id.hex]):
-        raise UnknownResident(holder_id)
+        refuse_absent(session, holder_id)
     key = holder_id, activity_id
     given = _Answer(uuid5(_ANSWERS, question_id.hex), holder_id, activity_id, str(holder_id), text)
     case, steps = cases_of(session, [key]).get(activity_id), Steps.read(session, [given])

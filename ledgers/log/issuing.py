@@ -7,7 +7,7 @@ The leaf is made here by the plain functions of ``entries``, and was sealed by t
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import PERSONAL
@@ -30,7 +30,12 @@ from ledgers.models import (
 
 
 def receipt(
-    session: Session, folder: LogFolder, transfer_id: UUID, *, holder_id: UUID | None
+    session: Session,
+    folder: LogFolder,
+    transfer_id: UUID,
+    *,
+    holder_id: UUID | None,
+    within: ColumnElement[bool] | None = None,
 ) -> Receipt:
     """The receipt of one transfer, with a proof up to the published checkpoint.
 
@@ -39,14 +44,15 @@ def receipt(
 
     Args:
         holder_id: whose transfer it must be; None for an auditor, who may ask for anybody's.
+        within: a further condition on ``Transfer``.
 
     Raises:
-        UnknownTransfer: there is none, or it is somebody else's.
+        UnknownTransfer: there is none, or it is somebody else's or not within the condition.
         NotSealedYet: it is not under the published checkpoint.
         HolderErased: its salts were destroyed.
         LogError: the folder does not fit the database; nothing is given out.
     """
-    transfer = _transfer(session, transfer_id, holder_id)
+    transfer = _transfer(session, transfer_id, holder_id, within)
     sealed = session.get(SealedPosting, transfer.posting_id)
     checkpoint = _published(session, folder)
     if sealed is None or checkpoint is None:
@@ -60,10 +66,17 @@ def receipt(
     return made.proved(Proof(tuple(hashes), checkpoint.note))
 
 
-def _transfer(session: Session, transfer_id: UUID, holder_id: UUID | None) -> Transfer:
+def _transfer(
+    session: Session,
+    transfer_id: UUID,
+    holder_id: UUID | None,
+    within: ColumnElement[bool] | None,
+) -> Transfer:
     query = select(Transfer).where(Transfer.id == transfer_id)
     if holder_id is not None:
         query = query.where(Transfer.holder_id == holder_id)
+    if within is not None:
+        query = query.where(within)
     found = session.scalars(query).one_or_none()
     if found is None:
         raise UnknownTransfer([transfer_id])

@@ -20,12 +20,18 @@ CREATE TABLE person (
     terms_version BIGINT,
     real_name_at TIMESTAMP WITH TIME ZONE,
     real_name_by TEXT,
+    real_name_said_at TIMESTAMP WITH TIME ZONE,
     closed_at TIMESTAMP WITH TIME ZONE,
+    erased_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_person PRIMARY KEY (holder_id),
     CONSTRAINT ck_person_data_key CHECK ((data_key IS NULL) = (closed_at IS NOT NULL)),
     CONSTRAINT ck_person_master_key_id CHECK ((data_key IS NULL) = (master_key_id IS NULL)),
-    CONSTRAINT ck_person_real_name CHECK ((real_name_at IS NULL) = (real_name_by IS NULL))
+    CONSTRAINT ck_person_real_name CHECK ((real_name_at IS NULL) = (real_name_by IS NULL)),
+    CONSTRAINT ck_person_erased CHECK (erased_at IS NULL OR closed_at IS NOT NULL)
 );
+CREATE INDEX ix_person_to_erase ON person (holder_id)
+    WHERE closed_at IS NOT NULL AND erased_at IS NULL;
+CREATE INDEX ix_person_master_key_id ON person (master_key_id, holder_id);
 CREATE TABLE personal_value (
     holder_id UUID NOT NULL,
     field TEXT NOT NULL,
@@ -122,6 +128,7 @@ CREATE TABLE staff (
     totp_secret BYTEA,
     totp_key_id TEXT,
     totp_last_step BIGINT,
+    invitation_id UUID,
     invitation_sha256 BYTEA,
     invitation_ends_at TIMESTAMP WITH TIME ZONE,
     made_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -173,7 +180,9 @@ CREATE TABLE admin_act (
     CONSTRAINT pk_admin_act PRIMARY KEY (id),
     CONSTRAINT ck_admin_act_channel CHECK (channel IN ('api', 'command'))
 );
+CREATE INDEX ix_admin_act_actor ON admin_act (actor, id);
 CREATE INDEX ix_admin_act_object_kind_object_id ON admin_act (object_kind, object_id, id);
+CREATE INDEX ix_admin_act_holder_id ON admin_act (holder_id, id) WHERE holder_id IS NOT NULL;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON admin_act
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON admin_act
@@ -206,6 +215,12 @@ ALTER TABLE feed_key
     ADD COLUMN expires_at TIMESTAMP WITH TIME ZONE;
 """
 
+CLOSING = """
+ALTER TABLE participant ADD COLUMN closed_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE voucher ADD COLUMN lapsed_at TIMESTAMP WITH TIME ZONE,
+    ADD CONSTRAINT ck_voucher_ends_once CHECK (lapsed_at IS NULL OR consumed_at IS NULL);
+"""
+
 GRANTS = """
 GRANT SELECT, INSERT, UPDATE ON person, delegation, login_session, refresh_token, staff,
     staff_recovery_code, staff_grant, api_key, key_use TO tanhui_service;
@@ -216,6 +231,8 @@ GRANT DELETE ON login_session, refresh_token, staff_recovery_code, delegation TO
 """
 
 BACK = """
+ALTER TABLE voucher DROP COLUMN lapsed_at;
+ALTER TABLE participant DROP COLUMN closed_at;
 ALTER TABLE feed_key DROP COLUMN scopes, DROP COLUMN expires_at;
 DROP TABLE key_use, api_key, admin_act, staff_grant, staff_recovery_code, staff, security_event,
     refresh_token, login_session, acting_for, delegation, personal_read, outside_id, personal_value,
@@ -224,7 +241,7 @@ DROP TABLE key_use, api_key, admin_act, staff_grant, staff_recovery_code, staff,
 
 
 def upgrade() -> None:
-    for each in (PEOPLE, LOGINS, STAFF, KEYS, GRANTS):
+    for each in (PEOPLE, LOGINS, STAFF, KEYS, CLOSING, GRANTS):
         op.execute(each)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,12 +17,19 @@ class AdminAct(Base):
     __tablename__ = "admin_act"
     __table_args__ = (
         CheckConstraint("channel IN ('api', 'command')", name="channel"),
+        Index("ix_admin_act_actor", "actor", "id"),
         Index("ix_admin_act_object_kind_object_id", "object_kind", "object_id", "id"),
+        Index(
+            "ix_admin_act_holder_id",
+            "holder_id",
+            "id",
+            postgresql_where=text("holder_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     acted_at: Mapped[datetime]
-    actor: Mapped[str]  # A staff id, or the name given to a command.
+    actor: Mapped[str]  # A login of staff, or the name given to a command.
     role: Mapped[str]
     programme_code: Mapped[str]
     what: Mapped[str]

@@ -9,27 +9,39 @@ from service.api import (
     accounts,
     activities,
     activity_corrections,
+    admin_log,
+    api_keys,
     appeals,
     audit,
+    cards,
     catalogue,
+    closing,
     consents,
     consumptions,
     corrections,
     districts,
     drafts,
+    export,
+    family,
     feeds,
     household,
     jobs,
     offers,
+    profile,
     programmes,
     redemptions,
     review,
     scenes,
+    sessions,
+    sign_in,
     staff,
+    staff_members,
+    staff_sign_in,
     transfers,
+    verifications,
 )
 from service.api.documentation import ProblemResponse, complete
-from service.auth import SIGNATURE
+from service.auth import KEY, SIGNATURE
 
 _ABOUT = """碳普惠后端：每一次低碳行为核证、量化、入账，账可自查。
 
@@ -61,6 +73,10 @@ def register(app: Flask) -> None:
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
     api.spec.components.security_scheme(
+        KEY,
+        {"type": "http", "scheme": "bearer", "description": "the key of a system: `tk_…`"},
+    )
+    api.spec.components.security_scheme(
         SIGNATURE,
         {
             "type": "apiKey",
@@ -73,24 +89,36 @@ def register(app: Flask) -> None:
         accounts,
         activities,
         activity_corrections,
+        admin_log,
+        api_keys,
         appeals,
         audit,
+        cards,
         catalogue,
+        closing,
         consents,
         consumptions,
         corrections,
         districts,
         drafts,
+        export,
+        family,
         feeds,
         household,
         jobs,
         offers,
+        profile,
         programmes,
         redemptions,
         review,
         scenes,
+        sessions,
+        sign_in,
         staff,
+        staff_members,
+        staff_sign_in,
         transfers,
+        verifications,
     ):
         api.register_blueprint(module.bp)
     document = api.spec.to_dict()

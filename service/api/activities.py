@@ -3,24 +3,29 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
+from activities.errors import UnknownActivity
 from activities.history import page, standings
 from service import attestation
 from service.api.acts import ActivityRequest, ActivityResponse, decided, event_of, standing_told
+from service.api.conditional import conditional
 from service.api.explained import ExplainedResponse, told_of
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
-from service.auth import caller, caller_holder_id, requires
+from service.api.wire import IdCursor
+from service.auth import caller, caller_holder_id, own_holder_id, requires
+from service.authorisation import FOUND, check_holder, reaches_holder
 from service.errors import InvalidAttestation
 from service.services import services
 
 bp = Blueprint(
     "activities", __name__, url_prefix="/v1/activities", description="活动 · Activities and why"
 )
+bp.after_request(conditional)
 _REQUEST = ActivityRequest()  # Once for all: a new one costs a fifth of a request's own time.
 _ATTESTATION = {
     "name": attestation.HEADER,
@@ -32,7 +37,7 @@ _ATTESTATION = {
 
 class ActivitiesResponse(Schema):
     activities = fields.List(fields.Nested(ActivityResponse))
-    next_cursor = fields.UUID(allow_none=True)
+    next_cursor = IdCursor(allow_none=True)
 
 
 class HolderQuery(Schema):
@@ -43,7 +48,7 @@ class HolderQuery(Schema):
 
 @bp.route("")
 class Activities(MethodView):
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.arguments(PageQuery, location="query")
     @bp.response(200, ActivitiesResponse)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +65,7 @@ class Activities(MethodView):
 
 @bp.route("/<uuid:activity_id>")
 class OneActivity(MethodView):
-    @requires("resident")
+    @requires("resident", acting="spend")
     @bp.arguments(_REQUEST)
     @bp.response(201, ActivityResponse)
     @bp.doc(parameters=[_ATTESTATION])
@@ -73,7 +78,7 @@ class OneActivity(MethodView):
         event = event_of(activity_id, caller_holder_id(), body, attested=attested)
         return decided(services().entries.from_app(event))
 
-    @requires("resident", "operator", "auditor")
+    @requires("resident", "operator", "auditor", within=FOUND, acting="read")
     @bp.arguments(HolderQuery, location="query")
     @bp.response(200, ExplainedResponse)
     def get(self, query: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
@@ -81,22 +86,21 @@ class OneActivity(MethodView):
 
         By our id of it or by the one that the app or the desk made.
         """
-        staff = caller().role != "resident"
-        asked = query.get("holder_id") if staff else caller_holder_id()
+        own, asked = own_holder_id(), query.get("holder_id")
+        if own is not None:
+            return services().database.transact(
+                lambda session: told_of(session, activity_id, own, names=False)
+            )
 
-        return services().database.transact(
-            lambda session: told_of(session, activity_id, asked, names=staff)
-        )
+        def look(session: Session) -> dict[str, Any]:
+            if asked is not None:
+                check_holder(session, caller(), asked)
+            told = told_of(session, activity_id, asked, names=True)
+            if not reaches_holder(session, caller(), told["holder_id"]):
+                raise UnknownActivity(activity_id)
+            return told
 
-
-@bp.after_request
-def _conditional(answer: Response) -> Response:
-    """What phones poll comes with a tag, and is not sent twice."""
-    if request.method == "GET" and answer.status_code == 200:
-        answer.add_etag()
-        answer.cache_control.private = answer.cache_control.no_cache = True
-        answer.make_conditional(request)
-    return answer
+        return services().database.transact(look)
 
 
 def _attested(activity_id: UUID, body: dict[str, Any]) -> bool:

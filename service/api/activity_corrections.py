@@ -9,9 +9,13 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from activities.changes.proposals import Place, approve, get_correction, pending, propose, reject
 from activities.events import QUANTITY_MAX
+from activities.models import ActivityCorrection
+from service.admin import objects
+from service.admin.objects import acting_on
 from service.api.resources import Blueprint
 from service.api.wire import Cursor, Line
-from service.auth import caller_name, requires
+from service.auth import actor, caller, requires
+from service.authorisation import HOLDER, LISTED, of_holders
 from service.request_ids import request_id
 from service.services import services
 
@@ -86,20 +90,21 @@ class ActivityCorrectionsResponse(Schema):
 
 @bp.route("/activity-corrections")
 class ActivityCorrections(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=LISTED)
     @bp.arguments(ActivityCorrectionsQuery, location="query")
     @bp.response(200, ActivityCorrectionsResponse)
     def get(self, query: dict[str, Any]) -> Any:
         """What waits for a second person, the oldest first."""
         after = Place(*query["cursor"]) if "cursor" in query else None
+        within = of_holders(caller(), ActivityCorrection.holder_id)
         return services().database.transact(
-            lambda session: pending(session, after=after, limit=query["limit"])
+            lambda session: pending(session, within=within, after=after, limit=query["limit"])
         )
 
 
 @bp.route("/holders/<uuid:holder_id>/activity-corrections/<uuid:correction_id>")
 class OneActivityCorrection(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(ActivityCorrectionRequest)
     @bp.response(201, ActivityCorrectionResponse)
     def put(self, body: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
@@ -107,21 +112,28 @@ class OneActivityCorrection(MethodView):
 
         What could not be booked is refused now; nothing is booked before another operator approves.
         """
-        now, who = datetime.now(UTC), caller_name()
+        now, who = datetime.now(UTC), actor()
         return services().database.transact(
-            lambda session: propose(
+            lambda session: acting_on(
                 session,
-                correction_id,
-                holder_id=holder_id,
-                activity_id=body["activity_id"],
-                quantity=body.get("quantity"),
-                reason=body["reason"],
-                proposed_by=who,
+                who,
+                "activity_correction.propose",
+                objects.activity_correction(session, holder_id, correction_id),
+                lambda: propose(
+                    session,
+                    correction_id,
+                    holder_id=holder_id,
+                    activity_id=body["activity_id"],
+                    quantity=body.get("quantity"),
+                    reason=body["reason"],
+                    proposed_by=who.name,
+                    now=now,
+                ),
                 now=now,
             )
         )
 
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=HOLDER)
     @bp.response(200, ActivityCorrectionResponse)
     def get(self, holder_id: UUID, correction_id: UUID) -> Any:
         """A correction as it stands."""
@@ -132,34 +144,53 @@ class OneActivityCorrection(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/activity-corrections/<uuid:correction_id>/approval")
 class ActivityCorrectionApproval(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(ActivityCorrectionApprovalRequest)
     @bp.response(200, ActivityCorrectionResponse)
     def put(self, _: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
         """Approve what somebody else proposed: the difference is booked, the activity adjusted."""
-        now, who, request = datetime.now(UTC), caller_name(), request_id()
+        now, who, request = datetime.now(UTC), actor(), request_id()
         return services().database.transact(
-            lambda session: approve(
+            lambda session: acting_on(
                 session,
-                correction_id,
-                holder_id=holder_id,
-                approved_by=who,
+                who,
+                "activity_correction.approve",
+                objects.activity_correction(session, holder_id, correction_id),
+                lambda: approve(
+                    session,
+                    correction_id,
+                    holder_id=holder_id,
+                    approved_by=who.name,
+                    now=now,
+                    request_id=request,
+                ),
                 now=now,
-                request_id=request,
             )
         )
 
 
 @bp.route("/holders/<uuid:holder_id>/activity-corrections/<uuid:correction_id>/rejection")
 class ActivityCorrectionRejection(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(ActivityCorrectionRejectionRequest)
     @bp.response(200, ActivityCorrectionResponse)
     def put(self, body: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
         """Reject a correction, or take one's own back; nothing is booked."""
-        now, who = datetime.now(UTC), caller_name()
+        now, who = datetime.now(UTC), actor()
         return services().database.transact(
-            lambda session: reject(
-                session, correction_id, holder_id=holder_id, rejected_by=who, now=now, **body
+            lambda session: acting_on(
+                session,
+                who,
+                "activity_correction.reject",
+                objects.activity_correction(session, holder_id, correction_id),
+                lambda: reject(
+                    session,
+                    correction_id,
+                    holder_id=holder_id,
+                    rejected_by=who.name,
+                    now=now,
+                    **body,
+                ),
+                now=now,
             )
         )

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
 from activities.history import get_activity
+from activities.models import Appeal
 from activities.reviewing.appeal_queue import (
     PENDING,
     SECONDED,
@@ -18,14 +19,16 @@ from activities.reviewing.appeal_queue import (
     appeals,
     get_appeal,
 )
-from activities.reviewing.appeals import Verdict, answer, open_appeal
+from activities.reviewing.appeals import Verdict, open_appeal
 from activities.reviewing.queue import dossier
 from activities.reviewing.steps import TEXT_MAX
+from service.admin.batches import answer
 from service.api.explained import KnownDetailsResponse
 from service.api.resources import Blueprint
 from service.api.review import PLACE, DossierResponse, dossier_told, recorded_told
 from service.api.wire import Code, Cursor, Words
-from service.auth import caller_holder_id, caller_name, requires
+from service.auth import actor, caller, caller_holder_id, requires
+from service.authorisation import HOLDER, LISTED, of_holders
 from service.services import services
 
 bp = Blueprint(
@@ -104,7 +107,7 @@ class VerdictRequest(Schema):
 
 @bp.route("/activities/<uuid:activity_id>/appeal")
 class OwnAppeal(MethodView):
-    @requires("resident")
+    @requires("resident", acting="spend")
     @bp.arguments(AppealRequest)
     @bp.response(201, OwnAppealResponse)
     def put(self, body: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
@@ -117,7 +120,7 @@ class OwnAppeal(MethodView):
 
         return _own_told(services().database.transact(work))
 
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, OwnAppealResponse)
     def get(self, activity_id: UUID) -> dict[str, Any]:
         """How far my appeal is, and its answer."""
@@ -132,7 +135,7 @@ class OwnAppeal(MethodView):
 
 @bp.route("/appeals")
 class Appeals(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=LISTED)
     @bp.arguments(AppealsQuery, location="query")
     @bp.response(200, AppealsResponse)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +146,7 @@ class Appeals(MethodView):
                 session,
                 programme_code=query.get("programme"),
                 answered=query["state"] == "answered",
+                within=of_holders(caller(), Appeal.holder_id),
                 after=after,
                 limit=query["limit"],
             )
@@ -155,7 +159,7 @@ class Appeals(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/appeals/<uuid:activity_id>")
 class OneAppeal(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=HOLDER)
     @bp.response(200, AppealDossierResponse)
     def get(self, holder_id: UUID, activity_id: UUID) -> dict[str, Any]:
         """One appeal with the activity's evidence, every rule, and the resident's history."""
@@ -171,7 +175,7 @@ class OneAppeal(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/appeals/<uuid:activity_id>/verdicts/<uuid:step_id>")
 class AppealVerdict(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(VerdictRequest)
     @bp.response(200, AppealResponse)
     def put(
@@ -183,9 +187,10 @@ class AppealVerdict(MethodView):
         text is the answer. The client makes the id: the same again changes nothing.
         """
         now, limit = datetime.now(UTC), services().settings.review_two_persons_points
-        one = Verdict(step_id, holder_id, activity_id, body["action"], caller_name(), body["text"])
+        who = actor()
+        one = Verdict(step_id, holder_id, activity_id, body["action"], who.name, body["text"])
         (heard,) = services().database.transact(
-            lambda session: answer(session, [one], two_persons_above_points=limit, now=now)
+            lambda session: answer(session, who, [one], two_persons_above_points=limit, now=now)
         )
         return _told(heard, now)
 

@@ -22,6 +22,7 @@ from ledgers.journal import (
 from service.api.resources import Blueprint
 from service.api.wire import AMOUNT_MAX, Cursor, Instant, Line
 from service.auth import requires
+from service.authorisation import EVERYWHERE, HOLDER
 from service.services import services
 
 bp = Blueprint(
@@ -197,7 +198,7 @@ class AuditedAccountsResponse(Schema):
 
 @bp.route("/postings")
 class Postings(MethodView):
-    @requires("auditor")
+    @requires("auditor", within=EVERYWHERE)
     @bp.arguments(PostingsQuery, location="query", unknown=RAISE)
     @bp.response(200, AuditedPostingsResponse)
     def get(self, query: dict[str, Any]) -> Any:
@@ -212,7 +213,7 @@ class Postings(MethodView):
 
 @bp.route("/postings/<uuid:posting_id>")
 class OnePosting(MethodView):
-    @requires("auditor")
+    @requires("auditor", within=EVERYWHERE)
     @bp.response(200, AuditedPostingResponse)
     def get(self, posting_id: UUID) -> JournalPosting:
         """One posting."""
@@ -221,7 +222,7 @@ class OnePosting(MethodView):
 
 @bp.route("/postings/<uuid:posting_id>/transfers")
 class TransfersOfPosting(MethodView):
-    @requires("auditor")
+    @requires("auditor", within=EVERYWHERE)
     @bp.arguments(TransfersOfPostingQuery, location="query", unknown=RAISE)
     @bp.response(200, AuditedTransfersOfPostingResponse)
     def get(self, query: dict[str, Any], posting_id: UUID) -> Any:
@@ -236,7 +237,7 @@ class TransfersOfPosting(MethodView):
 
 @bp.route("/transfers")
 class Transfers(MethodView):
-    @requires("auditor")
+    @requires("auditor", within=EVERYWHERE)
     @bp.arguments(TransfersQuery, location="query", unknown=RAISE)
     @bp.response(200, AuditedTransfersResponse)
     def get(self, query: dict[str, Any]) -> Any:
@@ -258,7 +259,7 @@ class Transfers(MethodView):
 
 @bp.route("/accounts/<uuid:holder_id>")
 class Accounts(MethodView):
-    @requires("auditor")
+    @requires("auditor", within=HOLDER)
     @bp.response(200, AuditedAccountsResponse)
     def get(self, holder_id: UUID) -> dict[str, list[AccountWithLots]]:
         """What a holder has, is owed and owes; none for an unknown holder."""

@@ -61,7 +61,7 @@ class ConsentsResponse(Schema):
 
 @bp.route("")
 class Consents(MethodView):
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, ConsentsResponse)
     def get(self) -> dict[str, Any]:
         """All my consents, withdrawn ones too, the newest first."""

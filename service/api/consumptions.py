@@ -8,8 +8,10 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from rewards.vouchers import consume
+from service.admin import objects
+from service.admin.objects import acting_on
 from service.api.resources import Blueprint
-from service.auth import caller_merchant_id, requires
+from service.auth import actor, caller_merchant_id, requires
 from service.language import Text, chosen
 from service.services import services
 
@@ -37,14 +39,19 @@ class ConsumptionResponse(Schema):
 
 @bp.route("/<uuid:consumption_id>")
 class Consumption(MethodView):
-    @requires("merchant")
+    @requires("merchant", key_scope="consumptions")
     @bp.arguments(ConsumptionRequest)
     @bp.response(201, ConsumptionResponse)
     def put(self, body: dict[str, Any], consumption_id: UUID) -> Any:
         """Take a voucher, once. The till makes the id, so sending it twice is the same request."""
-        merchant_id, now = caller_merchant_id(), datetime.now(UTC)
+        merchant_id, now, who = caller_merchant_id(), datetime.now(UTC), actor()
         return services().database.transact(
-            lambda session: consume(
-                session, consumption_id, merchant_id=merchant_id, now=now, **body
+            lambda session: acting_on(
+                session,
+                who,
+                "voucher.consume",
+                objects.consumption(session, consumption_id, body["code"]),
+                lambda: consume(session, consumption_id, merchant_id=merchant_id, now=now, **body),
+                now=now,
             )
         )

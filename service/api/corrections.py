@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask.views import MethodView
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from sqlalchemy.orm import Session
 
 from ledgers.corrections import (
     REVERSALS_MAX,
@@ -20,10 +21,12 @@ from ledgers.corrections import (
     reversals_of,
 )
 from ledgers.models import Correction
+from service.admin import objects
+from service.admin.objects import acting_on
 from service.api.resources import Blueprint
 from service.api.wire import AMOUNT_MAX, Cursor, Line
-from service.auth import caller, requires
-from service.identity.tokens import InvalidToken
+from service.auth import actor, caller, requires
+from service.authorisation import HOLDER, LISTED, check_issuer, of_holders
 from service.request_ids import request_id
 from service.services import services
 
@@ -127,14 +130,15 @@ class CorrectionsResponse(Schema):
 
 @bp.route("/corrections")
 class Corrections(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=LISTED)
     @bp.arguments(CorrectionsQuery, location="query")
     @bp.response(200, CorrectionsResponse)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """What waits for a second person, the oldest first."""
         after = Place(*query["cursor"]) if "cursor" in query else None
+        within = of_holders(caller(), Correction.holder_id)
         page = services().database.transact(
-            lambda session: pending(session, after=after, limit=query["limit"])
+            lambda session: pending(session, within=within, after=after, limit=query["limit"])
         )
         return {
             "corrections": [_told(each) for each in page.corrections],
@@ -144,30 +148,40 @@ class Corrections(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/corrections/<uuid:correction_id>")
 class OneCorrection(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(CorrectionRequest)
     @bp.response(201, CorrectionResponse)
     def put(self, body: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
         """Propose a correction. The client makes the id: the same again changes nothing."""
-        now, who = datetime.now(UTC), _person()
+        now, who = datetime.now(UTC), actor()
         reversals = {each["transfer_id"]: each["amount"] for each in body.get("reversals", ())}
         grant = Grant(**body["grant"]) if "grant" in body else None
-        return services().database.transact(
-            lambda session: _told(
-                propose(
+
+        def work(session: Session) -> dict[str, Any]:
+            if grant is not None:
+                check_issuer(session, caller(), grant.issuer_id, grant.unit)
+            found = acting_on(
+                session,
+                who,
+                "correction.propose",
+                objects.correction(session, holder_id, correction_id),
+                lambda: propose(
                     session,
                     correction_id,
                     holder_id=holder_id,
                     reversals=reversals,
                     grant=grant,
                     reason=body["reason"],
-                    proposed_by=who,
+                    proposed_by=who.name,
                     now=now,
-                )
+                ),
+                now=now,
             )
-        )
+            return _told(found)
 
-    @requires("operator", "auditor")
+        return services().database.transact(work)
+
+    @requires("operator", "auditor", within=HOLDER)
     @bp.response(200, CorrectionResponse)
     def get(self, holder_id: UUID, correction_id: UUID) -> Any:
         """A correction as it stands."""
@@ -178,48 +192,62 @@ class OneCorrection(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/corrections/<uuid:correction_id>/approval")
 class Approval(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(ApprovalRequest)
     @bp.response(200, CorrectionResponse)
     def put(self, _: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
         """Approve a correction that somebody else proposed: it is posted, under its own id."""
-        now, who, request = datetime.now(UTC), _person(), request_id()
-        return services().database.transact(
-            lambda session: _told(
-                approve(
+        now, who, request = datetime.now(UTC), actor(), request_id()
+
+        def work(session: Session) -> dict[str, Any]:
+            found = acting_on(
+                session,
+                who,
+                "correction.approve",
+                objects.correction(session, holder_id, correction_id),
+                lambda: approve(
                     session,
                     correction_id,
                     holder_id=holder_id,
-                    approved_by=who,
+                    approved_by=who.name,
                     now=now,
                     request_id=request,
-                )
+                ),
+                now=now,
             )
-        )
+            return _told(found)
+
+        return services().database.transact(work)
 
 
 @bp.route("/holders/<uuid:holder_id>/corrections/<uuid:correction_id>/rejection")
 class Rejection(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(RejectionRequest)
     @bp.response(200, CorrectionResponse)
     def put(self, body: dict[str, Any], holder_id: UUID, correction_id: UUID) -> Any:
         """Reject a correction, or withdraw one's own; nothing is posted."""
-        now, who = datetime.now(UTC), _person()
-        return services().database.transact(
-            lambda session: _told(
-                reject(
-                    session, correction_id, holder_id=holder_id, rejected_by=who, now=now, **body
-                )
+        now, who = datetime.now(UTC), actor()
+
+        def work(session: Session) -> dict[str, Any]:
+            found = acting_on(
+                session,
+                who,
+                "correction.reject",
+                objects.correction(session, holder_id, correction_id),
+                lambda: reject(
+                    session,
+                    correction_id,
+                    holder_id=holder_id,
+                    rejected_by=who.name,
+                    now=now,
+                    **body,
+                ),
+                now=now,
             )
-        )
+            return _told(found)
 
-
-def _person() -> str:
-    """Two persons can only be told apart by names."""
-    if not (subject := caller().subject.strip()):
-        raise InvalidToken("the token names nobody")
-    return subject
+        return services().database.transact(work)
 
 
 def _told(correction: Correction) -> dict[str, Any]:

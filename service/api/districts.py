@@ -8,9 +8,9 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from service.api.resources import Blueprint
-from service.auth import caller, requires
+from service.auth import requires
+from service.authorisation import DIVISION
 from service.districts.reporting import report
-from service.errors import WrongRole
 from service.services import services
 
 bp = Blueprint(
@@ -71,16 +71,12 @@ class ReportResponse(Schema):
 
 @bp.route("/<string:division_code>/report")
 class DistrictReport(MethodView):
-    @requires("district_officer", "operator", "auditor")
+    @requires("district_officer", "operator", "auditor", within=DIVISION)
     @bp.arguments(ReportQuery, location="query")
     @bp.response(200, ReportResponse)
     def get(self, query: dict[str, Any], division_code: str) -> Any:
         """Activities by town and behaviour; cells that could show a resident are withheld."""
-        who, now = caller(), datetime.now(UTC)
-        if who.role == "district_officer" and not (
-            who.scope and division_code.startswith(who.scope)
-        ):
-            raise WrongRole
+        now = datetime.now(UTC)
         return services().database.transact(
             lambda session: report(session, division_code, query["month"], now=now)
         )

@@ -11,13 +11,19 @@ from typing import Any
 from flask import Flask
 from marshmallow import INCLUDE, Schema, fields
 
-from service.auth import SIGNATURE
+from service.api.conditional import conditional
+from service.auth import KEY, SIGNATURE
 from service.problems import ALL_TYPES
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _HEADERS = {
     401: {"WWW-Authenticate": "`Bearer`, and what is wrong with the token"},
     409: {"Retry-After": "seconds to wait, of `not-sealed-yet`"},
+    429: {
+        "Retry-After": "seconds until the limit counts anew",
+        "RateLimit": "what is left of the limit, and when it counts anew",
+        "RateLimit-Policy": "the limit: times (q) in seconds (w)",
+    },
     503: {"Retry-After": "seconds to wait before sending the same again"},
 }
 
@@ -49,17 +55,26 @@ def complete(document: dict[str, Any], app: Flask) -> None:
     """Add to each operation its roles and its problems; an answer may gain fields."""
     components = document["components"]
     statuses = set()
-    for path, method, authentication in _operations(app):
+    for path, method, authentication, acting, blueprint in _operations(app):
         operation = document["paths"][path][method]
-        roles = [each for each in authentication if each != SIGNATURE]
+        roles = [each for each in authentication if each not in (KEY, SIGNATURE)]
         signed = SIGNATURE in authentication
-        operation["security"] = [{"bearer": []}] * bool(roles) + [{SIGNATURE: []}] * signed
+        by_key = KEY in authentication
+        operation["security"] = [
+            *[{"bearer": []}] * bool(roles),
+            *[{KEY: []}] * by_key,
+            *[{SIGNATURE: []}] * signed,
+        ]
         told = [f"For the roles {', '.join(f'`{role}`' for role in roles)}."] * bool(roles)
+        told += [f"A delegate who may `{acting}` acts here too."] * (acting in ("read", "spend"))
+        told += ["With the key of a system."] * by_key
         told += ["Signed by the scene's partner (Standard Webhooks)."] * signed
         if told:
             operation["description"] = " ".join(told)
         found = _problems(operation, guarded=bool(authentication), method=method, path=path)
         statuses |= found
+        if method == "get" and conditional in app.after_request_funcs.get(blueprint, ()):
+            _tell_of_tags(operation)
         operation["responses"] |= {
             str(status): {"$ref": f"#/components/responses/{HTTPStatus(status).name}"}
             for status in sorted(found)
@@ -73,18 +88,34 @@ def complete(document: dict[str, Any], app: Flask) -> None:
             schema.pop("additionalProperties", None)
 
 
-def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _tell_of_tags(operation: dict[str, Any]) -> None:
+    """What is answered with a tag: not what is streamed."""
+    if "application/json" not in operation["responses"]["200"].get("content", {}):
+        return
+    operation.setdefault("parameters", []).append(
+        {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
+    )
+    operation["responses"]["200"].setdefault("headers", {})["ETag"] = {
+        "description": "send it back in If-None-Match",
+        "schema": {"type": "string"},
+    }
+    operation["responses"]["304"] = {"description": "As it was when this ETag was sent"}
+
+
+def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
     for rule in app.url_map.iter_rules():
         view_class = getattr(app.view_functions[rule.endpoint], "view_class", None)
         for method in _METHODS:
             if rule.rule.startswith("/v1/") and (view := getattr(view_class, method, None)):
                 path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-                yield path, method, view.authentication
+                acting = getattr(view, "acting", "")
+                blueprint = rule.endpoint.rpartition(".")[0]
+                yield path, method, view.authentication, acting, blueprint
 
 
 def _problems(operation: dict[str, Any], *, guarded: bool, method: str, path: str) -> set[int]:
     """The statuses with which it may refuse."""
-    found = {503} | {int(code) for code in operation["responses"] if code.startswith("4")}
+    found = {429, 503} | {int(code) for code in operation["responses"] if code.startswith("4")}
     if guarded:
         found |= {401, 403}
     if "{" in path:

@@ -8,10 +8,10 @@ from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
 from activities.catalogue.differences import Draft, described, waiting
-from activities.catalogue.drafts import approve
+from service.admin.batches import approve_drafts
 from service.api.resources import Blueprint
-from service.auth import caller, requires
-from service.identity.tokens import InvalidToken
+from service.auth import actor, caller, requires
+from service.authorisation import EVERYWHERE, LISTED, only_programme
 from service.services import services
 
 bp = Blueprint(
@@ -62,16 +62,18 @@ class DraftApprovalRequest(Schema):
 
 @bp.route("")
 class Drafts(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=LISTED)
     @bp.response(200, DraftsResponse)
     def get(self) -> dict[str, Any]:
         """What waits for a second person, with what it changes in the version in force."""
-        return {"drafts": services().database.transact(waiting)}
+        own = only_programme(caller())
+        found = services().database.transact(lambda s: waiting(s, programme_code=own))
+        return {"drafts": found}
 
 
 @bp.route("/<string:name>/approval")
 class DraftApproval(MethodView):
-    @requires("operator")
+    @requires("operator", within=EVERYWHERE)
     @bp.arguments(DraftApprovalRequest)
     @bp.response(200, DraftResponse)
     def put(self, _: dict[str, Any], name: str) -> Draft:
@@ -79,17 +81,10 @@ class DraftApproval(MethodView):
 
         What was granted before stays. The same again is a retry that answers as it stands.
         """
-        now, who = datetime.now(UTC), _person()
+        now, who = datetime.now(UTC), actor()
 
         def told(session: Session) -> Draft:
-            (draft,) = described(session, approve(session, [name], approved_by=who, now=now))
+            (draft,) = described(session, approve_drafts(session, who, [name], now=now))
             return draft
 
         return services().database.transact(told)
-
-
-def _person() -> str:
-    """Two persons can only be told apart by names."""
-    if not (subject := caller().subject.strip()):
-        raise InvalidToken("the token names nobody")
-    return subject

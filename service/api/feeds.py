@@ -13,6 +13,7 @@ from activities.models import FeedTotal
 from service.api.resources import Blueprint
 from service.api.wire import AMOUNT_MAX, Cursor
 from service.auth import signed_by_partner
+from service.authorisation import SCENE
 from service.feeds import answers
 from service.feeds.batches import VERSION_MAX, Receipt, Sent, get_feed, receive
 from service.feeds.bodies import BODY_MAX_BYTES, FIRST, LAST, lines_of, unpacked
@@ -125,7 +126,7 @@ class ReconciliationResponse(Schema):
 
 @bp.route("/<string:scene_code>/batches/<string:batch_id>")
 class OneBatch(MethodView):
-    @signed_by_partner(body_max_bytes=BODY_MAX_BYTES)
+    @signed_by_partner(scope="events", body_max_bytes=BODY_MAX_BYTES)
     @bp.arguments(BatchQuery, location="query")
     @bp.doc(
         requestBody={
@@ -146,9 +147,10 @@ class OneBatch(MethodView):
             raise InvalidBatchId
         body = _unpacked_body()
         sent = Sent(batch_id, query["version"], body, lines_of(body), datetime.now(UTC))
+        keyring = services().keyring
 
         def work(session: Any) -> Receipt:
-            return receive(session, get_feed(session, scene_code), sent)
+            return receive(session, get_feed(session, keyring, scene_code), sent)
 
         receipt = services().database.transact(work)
         answer = Response(answers.body_of(receipt, language()), content_type=answers.CONTENT_TYPE)
@@ -167,28 +169,33 @@ def _unpacked_body() -> bytes:
 
 @bp.route("/<string:scene_code>/totals/<string:day>")
 class Totals(MethodView):
-    @signed_by_partner()
+    @signed_by_partner(scope="totals")
     @bp.arguments(TotalsRequest)
     @bp.response(200, TotalsResponse)
     def put(self, body: dict[str, int], scene_code: str, day: str) -> FeedTotal:
         """Say what a day came to by the partner's count. Said again, the last word counts."""
-        on, now = _day(day), datetime.now(UTC)
-        return services().database.transact(
-            lambda session: say_totals(session, get_feed(session, scene_code), on, **body, now=now)
-        )
+        on, now, keyring = _day(day), datetime.now(UTC), services().keyring
+
+        def work(session: Any) -> FeedTotal:
+            feed = get_feed(session, keyring, scene_code)
+            return say_totals(session, feed, on, **body, now=now)
+
+        return services().database.transact(work)
 
 
 @bp.route("/<string:scene_code>/reconciliation")
 class OneReconciliation(MethodView):
-    @signed_by_partner("operator", "auditor")
+    @signed_by_partner("operator", "auditor", scope="reconciliation", within=SCENE)
     @bp.arguments(ReconciliationQuery, location="query")
     @bp.response(200, ReconciliationResponse)
     def get(self, query: dict[str, Any], scene_code: str) -> dict[str, Any]:
         """The partner's count of a day beside ours, and the events that are not verified."""
         after = Place(*query["cursor"]) if "cursor" in query else None
 
+        keyring = services().keyring
+
         def work(session: Any) -> Reconciliation:
-            feed = get_feed(session, scene_code)
+            feed = get_feed(session, keyring, scene_code)
             return reconcile(session, feed, query["day"], after=after, limit=query["limit"])
 
         found = services().database.transact(work)

@@ -49,7 +49,7 @@ class HouseholdsResponse(Schema):
 
 @bp.route("")
 class OwnHousehold(MethodView):
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, HouseholdsResponse)
     def get(self) -> dict[str, Any]:
         """What I declared, the latest first; of those that have begun the latest counts."""

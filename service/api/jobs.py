@@ -8,7 +8,9 @@ from marshmallow import Schema, fields
 
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
+from service.api.wire import IdCursor
 from service.auth import requires
+from service.authorisation import EVERYWHERE
 from service.jobs.listing import Overview, Standing, overview, page_of_runs
 from service.jobs.schedule import SCHEDULE, named
 from service.language import chosen
@@ -78,12 +80,12 @@ class JobRunResponse(Schema):
 
 class JobRunsResponse(Schema):
     runs = fields.List(fields.Nested(JobRunResponse))
-    next_cursor = fields.UUID(allow_none=True, attribute="next_before")
+    next_cursor = IdCursor(allow_none=True, attribute="next_before")
 
 
 @bp.route("")
 class Jobs(MethodView):
-    @requires("operator")
+    @requires("operator", within=EVERYWHERE)
     @bp.response(200, JobsResponse)
     def get(self) -> dict[str, Any]:
         """How each job stands, and which runner works."""
@@ -93,7 +95,7 @@ class Jobs(MethodView):
 
 @bp.route("/<string:job_name>/runs")
 class JobRuns(MethodView):
-    @requires("operator")
+    @requires("operator", within=EVERYWHERE)
     @bp.arguments(PageQuery, location="query")
     @bp.response(200, JobRunsResponse)
     def get(self, query: dict[str, Any], job_name: str) -> Any:

@@ -7,12 +7,14 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from rewards.offers import on_sale
+from service.api.conditional import conditional
 from service.api.resources import Blueprint
 from service.auth import requires
 from service.language import Text, chosen
 from service.services import services
 
 bp = Blueprint("offers", __name__, url_prefix="/v1/offers", description="商品 · Offers")
+bp.after_request(conditional)
 
 
 class OfferResponse(Schema):
@@ -36,7 +38,7 @@ class OffersResponse(Schema):
 
 @bp.route("")
 class Offers(MethodView):
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, OffersResponse)
     def get(self) -> dict[str, Any]:
         """What points buy now, cheapest first."""

@@ -9,6 +9,7 @@ from activities.programmes import get_programme
 from ledgers.folding import liability
 from service.api.resources import Blueprint
 from service.auth import requires
+from service.authorisation import PROGRAMME
 from service.services import services
 
 bp = Blueprint("programmes", __name__, url_prefix="/v1/programmes", description="项目 · Programmes")
@@ -40,7 +41,7 @@ class LiabilityResponse(Schema):
 
 @bp.route("/<string:code>/liability")
 class ProgrammeLiability(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=PROGRAMME)
     @bp.response(200, LiabilityResponse)
     def get(self, code: str) -> dict[str, Any]:
         """A programme's points liability by month of expiry, exact now."""

@@ -8,6 +8,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from rewards.redemption import get_redemption, redeem
+from service.api.conditional import conditional
 from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires
 from service.request_ids import request_id
@@ -16,6 +17,7 @@ from service.services import services
 bp = Blueprint(
     "redemptions", __name__, url_prefix="/v1/redemptions", description="兑换 · Redemptions"
 )
+bp.after_request(conditional)
 
 
 class RedemptionRequest(Schema):
@@ -37,7 +39,7 @@ class NewRedemptionResponse(RedemptionResponse):
 
 @bp.route("/<uuid:redemption_id>")
 class Redemption(MethodView):
-    @requires("resident")
+    @requires("resident", acting="spend")
     @bp.arguments(RedemptionRequest)
     @bp.response(201, NewRedemptionResponse)
     def put(self, body: dict[str, Any], redemption_id: UUID) -> Any:
@@ -55,7 +57,7 @@ class Redemption(MethodView):
             )
         )
 
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, RedemptionResponse)
     def get(self, redemption_id: UUID) -> Any:
         """One of my redemptions; without the voucher's code."""

@@ -20,14 +20,16 @@ from activities.reviewing.queue import (
     get_case,
     queue,
 )
-from activities.reviewing.review import Decision, answer, decide
+from activities.reviewing.review import Decision, answer
 from activities.reviewing.steps import TEXT_MAX, steps_of
 from activities.tracing import traced
+from service.admin.batches import decide
 from service.api.acts import ActivityResponse, reasons, standing_told
 from service.api.explained import ExplainedResponse, KnownDetailsResponse, explained
 from service.api.resources import Blueprint
 from service.api.wire import Code, Cursor, Instant, Line, Words
-from service.auth import caller_holder_id, caller_name, requires
+from service.auth import actor, caller, caller_holder_id, requires
+from service.authorisation import HOLDER, LISTED, of_holders
 from service.language import language
 from service.services import services
 
@@ -170,7 +172,7 @@ class OwnReviewResponse(Schema):
 
 @bp.route("/reviews")
 class Reviews(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=LISTED)
     @bp.arguments(ReviewsQuery, location="query")
     @bp.response(200, ReviewsResponse)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +183,7 @@ class Reviews(MethodView):
             query.get("code"),
             query.get("state"),
             query.get("opened_before"),
+            of_holders(caller(), ReviewCase.holder_id),
         )
         after = Place(*query["cursor"]) if "cursor" in query else None
         page = services().database.transact(
@@ -194,7 +197,7 @@ class Reviews(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/reviews/<uuid:activity_id>")
 class OneReview(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=HOLDER)
     @bp.response(200, DossierResponse)
     def get(self, holder_id: UUID, activity_id: UUID) -> dict[str, Any]:
         """One held activity: evidence, every rule, the steps so far, the resident's history."""
@@ -209,7 +212,7 @@ class OneReview(MethodView):
 
 @bp.route("/holders/<uuid:holder_id>/reviews/<uuid:activity_id>/steps/<uuid:step_id>")
 class ReviewDecision(MethodView):
-    @requires("operator")
+    @requires("operator", within=HOLDER)
     @bp.arguments(DecisionRequest)
     @bp.response(200, CaseResponse)
     def put(
@@ -221,18 +224,17 @@ class ReviewDecision(MethodView):
         books it.
         """
         now, limit = datetime.now(UTC), services().settings.review_two_persons_points
-        one = Decision(
-            step_id, holder_id, activity_id, body["action"], caller_name(), body["reason"]
-        )
+        who = actor()
+        one = Decision(step_id, holder_id, activity_id, body["action"], who.name, body["reason"])
         (case,) = services().database.transact(
-            lambda session: decide(session, [one], two_persons_above_points=limit, now=now)
+            lambda session: decide(session, who, [one], two_persons_above_points=limit, now=now)
         )
         return case_told(case, now)
 
 
 @bp.route("/activities/<uuid:activity_id>/review")
 class OwnReview(MethodView):
-    @requires("resident")
+    @requires("resident", acting="read")
     @bp.response(200, OwnReviewResponse)
     def get(self, activity_id: UUID) -> dict[str, Any]:
         """How far the review of my held activity is, and what I am asked."""
@@ -247,7 +249,7 @@ class OwnReview(MethodView):
 
 @bp.route("/activities/<uuid:activity_id>/answer")
 class OwnAnswer(MethodView):
-    @requires("resident")
+    @requires("resident", acting="spend")
     @bp.arguments(AnswerRequest)
     @bp.response(200, OwnReviewResponse)
     def put(self, body: dict[str, Any], activity_id: UUID) -> dict[str, Any]:

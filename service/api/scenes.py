@@ -12,14 +12,16 @@ from activities.errors import UnknownScene
 from activities.models import Consent
 from activities.scene_steps import Asked, end, suspend
 from activities.scenes import ENDED, SUSPENDED, Standing, programme_of, standing, standings
+from service.admin import objects
+from service.admin.objects import acting_on
 from service.api.resources import Blueprint
 from service.api.wire import Instant, Line
-from service.auth import caller, caller_holder_id, requires
-from service.identity.tokens import InvalidToken
+from service.auth import actor, caller, own_holder_id, requires
+from service.authorisation import LISTED, SCENE, WHOLE_SCENE, only_programme
 from service.services import services
 
 bp = Blueprint("scenes", __name__, url_prefix="/v1/scenes", description="场景 · Scenes")
-_STEPS = {SUSPENDED: suspend, ENDED: end}
+_STEPS = {SUSPENDED: ("scene.suspend", suspend), ENDED: ("scene.end", end)}
 
 
 class SceneResponse(Schema):
@@ -81,10 +83,10 @@ class SceneChangesResponse(Schema):
 
 @bp.route("")
 class Scenes(MethodView):
-    @requires("resident", "volunteer", "operator", "auditor")
+    @requires("resident", "volunteer", "operator", "auditor", within=LISTED, acting="read")
     @bp.response(200, ScenesResponse)
     def get(self) -> dict[str, Any]:
-        """The scenes of my programme and whether I consent; for staff all scenes."""
+        """The scenes of my programme and whether I consent; for staff those of their grant."""
         now = datetime.now(UTC)
 
         def told(session: Session) -> list[dict[str, Any]]:
@@ -97,7 +99,7 @@ class Scenes(MethodView):
 
 @bp.route("/<string:code>")
 class OneScene(MethodView):
-    @requires("resident", "volunteer", "operator", "auditor")
+    @requires("resident", "volunteer", "operator", "auditor", within=SCENE, acting="read")
     @bp.response(200, SceneResponse)
     def get(self, code: str) -> Any:
         """One scene as it stands now."""
@@ -115,7 +117,7 @@ class OneScene(MethodView):
 
 @bp.route("/<string:code>/changes")
 class SceneChanges(MethodView):
-    @requires("operator", "auditor")
+    @requires("operator", "auditor", within=SCENE)
     @bp.response(200, SceneChangesResponse)
     def get(self, code: str) -> dict[str, Any]:
         """What became of a scene and what is recorded for later, the earliest first."""
@@ -126,7 +128,7 @@ class SceneChanges(MethodView):
 
 @bp.route("/<string:code>/status")
 class SceneStatus(MethodView):
-    @requires("operator")
+    @requires("operator", within=WHOLE_SCENE)
     @bp.arguments(SceneStatusRequest)
     @bp.response(200, SceneChangeResponse)
     def put(self, body: dict[str, Any], code: str) -> Any:
@@ -135,24 +137,27 @@ class SceneStatus(MethodView):
         Acts that start from then on are refused; what was granted before stays. The same change
         again is a retry.
         """
-        now = datetime.now(UTC)
-        asked = Asked(body["effective_at"], _person(), body["reason"])
-        step = _STEPS[body["status"]]
-        return services().database.transact(lambda session: step(session, code, asked, now=now))
-
-
-def _person() -> str:
-    """Who asks stands in the scene's history, so they need a name."""
-    if not (subject := caller().subject.strip()):
-        raise InvalidToken("the token names nobody")
-    return subject
+        now, who = datetime.now(UTC), actor()
+        asked = Asked(body["effective_at"], who.name, body["reason"])
+        what, step = _STEPS[body["status"]]
+        return services().database.transact(
+            lambda session: acting_on(
+                session,
+                who,
+                what,
+                objects.scene(session, code, asked, now=now),
+                lambda: step(session, code, asked, now=now),
+                now=now,
+            )
+        )
 
 
 def _resident(session: Session) -> tuple[str | None, dict[str, Consent] | None]:
-    """Programme and open consents of a resident who calls; None for staff."""
-    if caller().role != "resident":
-        return None, None
-    holder_id = caller_holder_id()
+    """Programme and open consents of a resident who calls; for staff their grant's programme (None:
+    all) and no consents.
+    """
+    if (holder_id := own_holder_id()) is None:
+        return only_programme(caller()), None
     return programme_of(session, holder_id), open_consents(session, holder_id)
 
 

@@ -6,22 +6,33 @@ from uuid import UUID
 
 from flask.views import MethodView
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from sqlalchemy.orm import Session
 
 from activities.models import Participant
+from service.admin import objects
+from service.admin.objects import acting_on
 from service.api.acts import ActivityRequest, ActivityResponse, decided, event_of
 from service.api.consents import VERSION_MAX
 from service.api.resources import Blueprint
 from service.api.wire import Code
-from service.auth import caller, requires
+from service.auth import actor, caller, requires
+from service.authorisation import (
+    FOUND,
+    LISTED,
+    check_division,
+    check_programme,
+    check_scene,
+    reaches_holder,
+)
 from service.identity import cards
-from service.identity.tokens import InvalidToken
+from service.identity.errors import UnknownCard
 from service.registration import CONSENTS_MAX, Registration, register
 from service.services import services
 
 bp = Blueprint("staff", __name__, url_prefix="/v1/staff", description="代录 · The staff's desk")
 
 
-class _CardNumber(fields.String):
+class CardNumber(fields.String):
     """As typed: case, spaces and dashes do not matter."""
 
     def __init__(self) -> None:
@@ -34,7 +45,7 @@ class _CardNumber(fields.String):
 
 
 class EntryRequest(ActivityRequest):
-    card_number = _CardNumber()
+    card_number = CardNumber()
 
 
 class PaperConsentRequest(Schema):
@@ -48,7 +59,7 @@ class PaperConsentRequest(Schema):
 
 
 class RegistrationRequest(Schema):
-    card_number = _CardNumber()
+    card_number = CardNumber()
     programme = Code(required=True)
     division = Code(required=True, metadata={"description": "code of the town they live in"})
     consents = fields.List(
@@ -77,7 +88,7 @@ class EnteredResponse(ActivityResponse):
 
 @bp.route("/activities/<uuid:activity_id>")
 class Entry(MethodView):
-    @requires("operator", "volunteer")
+    @requires("operator", "volunteer", within=FOUND)
     @bp.arguments(EntryRequest)
     @bp.response(201, EnteredResponse)
     def put(self, body: dict[str, Any], activity_id: UUID) -> Any:
@@ -85,33 +96,47 @@ class Entry(MethodView):
 
         The answer says what was earned or why not, for the resident who stands there.
         """
-        who, number = _person(), body.pop("card_number")
-        holder_id = services().database.transact(lambda s: cards.get_holder(s, number))
+        who, number, keyring = actor(), body.pop("card_number"), services().keyring
+
+        def whose(session: Session) -> UUID:
+            """Anybody else's card is none that the caller knows."""
+            found = cards.get_holder(session, keyring, number)
+            if not reaches_holder(session, caller(), found):
+                raise UnknownCard
+            check_scene(session, caller(), body["scene"])
+            return found
+
+        holder_id = services().database.transact(whose)
         event = event_of(activity_id, holder_id, body, attested=False)
         return decided(services().entries.from_staff(event, actor=who))
 
 
 @bp.route("/residents/<uuid:resident_id>")
 class Resident(MethodView):
-    @requires("operator")
+    @requires("operator", within=LISTED)
     @bp.arguments(RegistrationRequest)
     @bp.response(201, RegisteredResponse)
     def put(self, body: dict[str, Any], resident_id: UUID) -> Participant:
         """Register a resident with a card and consents on paper; sending again is safe."""
-        now = datetime.now(UTC)
+        now, who = datetime.now(UTC), actor()
+        check_programme(caller(), body["programme"])
+        check_division(caller(), body["division"])
         wanted = Registration(
             resident_id,
             body["card_number"],
             body["programme"],
             body["division"],
             {each["scene"]: each["text_version"] for each in body["consents"]},
-            _person(),
+            who.name,
         )
-        return services().database.transact(lambda session: register(session, wanted, now=now))
-
-
-def _person() -> str:
-    """Who entered something is asked for later."""
-    if not (subject := caller().subject.strip()):
-        raise InvalidToken("the token names nobody")
-    return subject
+        keyring = services().keyring
+        return services().database.transact(
+            lambda session: acting_on(
+                session,
+                who,
+                "resident.register",
+                objects.registration(session, wanted),
+                lambda: register(session, keyring, wanted, now=now),
+                now=now,
+            )
+        )

@@ -7,9 +7,11 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from ledgers.log.issuing import receipt
+from ledgers.models import Transfer
 from service.api.documentation import ProblemResponse
 from service.api.resources import Blueprint
-from service.auth import caller, caller_holder_id, requires
+from service.auth import caller, own_holder_id, requires
+from service.authorisation import FOUND, of_holders
 from service.services import services
 
 bp = Blueprint(
@@ -39,18 +41,20 @@ class ReceiptResponse(Schema):
 
 @bp.route("/<uuid:transfer_id>/proof")
 class Proof(MethodView):
-    @requires("resident", "auditor")
+    @requires("resident", "auditor", within=FOUND, acting="read")
     @bp.response(200, ReceiptResponse)
     @bp.alt_response(409, schema=ProblemResponse)
     @bp.alt_response(410, schema=ProblemResponse)
     def get(self, transfer_id: UUID) -> Any:
-        """The receipt of a transfer: of one's own, or for an auditor of anybody's."""
-        holder_id = caller_holder_id() if caller().role == "resident" else None
-        folder = services().log.folder
+        """The receipt of a transfer: of one's own, or for an auditor of a resident they reach."""
+        holder_id, folder = own_holder_id(), services().log.folder
+        within = None if holder_id else of_holders(caller(), Transfer.holder_id)
         return (
             services()
             .database.transact(
-                lambda session: receipt(session, folder, transfer_id, holder_id=holder_id)
+                lambda session: receipt(
+                    session, folder, transfer_id, holder_id=holder_id, within=within
+                )
             )
             .as_json()
         )

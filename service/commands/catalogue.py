@@ -5,12 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
 from activities.catalogue.checking import check_folder
 from activities.catalogue.loading import BUNDLED, SHIPPED, Origin, load
 from service import printing, starting
+from service.admin.log import Act, record
+from service.admin.origin import from_command
 from service.commands.drafts import approve_, drafts, impact_, person
 from service.feeds.formats import FORMATS
+from service.identity.staff.members import check_by
 from service.settings import Settings
 
 DRAFTED_FILES = ("factors.csv", "methods.csv", "tariffs.csv", "rules.csv")
@@ -40,10 +44,21 @@ def load_(path: Path, by: str | None) -> None:
     if shipped == (by is not None):
         raise click.UsageError("--by NAME belongs to a folder of your own, and is needed there")
     now, origin = datetime.now(UTC), SHIPPED if by is None else Origin(by, None)
+
+    def work(session: Session) -> dict[str, int]:
+        check_by(session, by)
+        written = load(session, path, now=now, origin=origin)
+        new = {name: rows for name, rows in written.items() if rows}
+        if new:
+            about = Act(
+                "catalogue.load", "catalogue", "shipped" if shipped else path.resolve().name
+            )
+            after = {"new_rows": new, "approved": shipped}
+            record(session, from_command(by), about, before=None, after=after, now=now)
+        return written
+
     with starting.connected(Settings.from_env()) as services:
-        written = services.database.transact(
-            lambda session: load(session, path, now=now, origin=origin)
-        )
+        written = services.database.transact(work)
     told = "loaded " + ", ".join(f"{n} of {name}" for name, n in written.items())
     drafted = sum(written.get(name, 0) for name in DRAFTED_FILES)
     click.echo(told + (f"; {drafted} drafts wait for approval" if by and drafted else ""))

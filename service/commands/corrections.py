@@ -14,7 +14,10 @@ from activities.changes.adjusting import Key
 from activities.changes.corrections import Cause
 from activities.changes.recomputing import ACTS_MAX, START, Period, Recomputed, count_of, recompute
 from service import starting
+from service.admin.log import Act, Actor, record
+from service.admin.origin import from_command
 from service.db import Database
+from service.identity.staff.members import check_by
 from service.printing import grams
 from service.settings import Settings
 
@@ -90,19 +93,20 @@ def recompute_(
     period = Period(programme, behaviour, first.date(), last.date())
     cause = Cause(uuid4(), by, reason, approved_by)
     with starting.connected(Settings.from_env()) as services:
-        totals = _run(services.database, period, cause, dry_run=dry_run)
+        totals = _run(services.database, period, cause, from_command(by), dry_run=dry_run)
     click.echo(_json(totals, dry_run) if as_json else _text(totals, dry_run))
 
 
-def _run(database: Database, period: Period, cause: Cause, *, dry_run: bool) -> Totals:
+def _run(database: Database, period: Period, cause: Cause, who: Actor, *, dry_run: bool) -> Totals:
     """Batch by batch, each a transaction."""
     totals, after = Totals(), START
+    database.transact(lambda session: check_by(session, who.name, cause.approved_by))
     count = database.transact(lambda session: count_of(session, period))
     with click.progressbar(
         length=count, label="recomputing", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
         while True:
-            batch = _batch(database, period, cause, after, dry_run=dry_run)
+            batch = _batch(database, period, cause, who, after, dry_run=dry_run)
             totals.add(batch)
             bar.update(batch.activities)
             if batch.activities < ACTS_MAX:
@@ -111,7 +115,7 @@ def _run(database: Database, period: Period, cause: Cause, *, dry_run: bool) -> 
 
 
 def _batch(
-    database: Database, period: Period, cause: Cause, after: Key, *, dry_run: bool
+    database: Database, period: Period, cause: Cause, who: Actor, after: Key, *, dry_run: bool
 ) -> Recomputed:
     done: list[Recomputed] = []
     now = datetime.now(UTC)
@@ -120,10 +124,33 @@ def _batch(
         done[:] = [recompute(session, period, cause, now=now, after=after)]  # A retry starts over.
         if dry_run:
             raise _DryRun
+        if done[0].changed:
+            _record(session, period, cause, who, done[0], now)
 
     with suppress(_DryRun):
         database.transact(work)
     return done[0]
+
+
+def _record(
+    session: Session, period: Period, cause: Cause, who: Actor, batch: Recomputed, now: datetime
+) -> None:
+    """A row a batch, as each is committed by itself; those of a run share its id."""
+    about = Act(
+        "activities.recompute", "recomputation", str(cause.id), programme=period.programme_code
+    )
+    after = {
+        "behaviour": period.behaviour_code,
+        "from": period.first,
+        "to": period.last,
+        "approved_by": cause.approved_by,
+        "reason": cause.reason,
+        "activities": batch.activities,
+        "changed": batch.changed,
+        "saved_mg_co2e": batch.saved_mg_co2e,
+        "points": batch.points,
+    }
+    record(session, who, about, before=None, after=after, now=now)
 
 
 def _text(totals: Totals, dry_run: bool) -> str:

@@ -11,10 +11,13 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from activities.catalogue.differences import Draft, described, waiting
-from activities.catalogue.drafts import NAMES_MAX, approve
+from activities.catalogue.drafts import NAMES_MAX
 from activities.impact import Effect, Impact, impact
 from activities.replaying import Window
 from service import starting
+from service.admin.batches import approve_drafts
+from service.admin.origin import from_command
+from service.identity.staff.members import check_by
 from service.printing import grams, table
 from service.settings import Settings
 
@@ -62,10 +65,11 @@ def approve_(names: tuple[str, ...], by: str) -> None:
     DRAFT is factor:CODE, method:CODE@VERSION, rule:CODE@VERSION or tariff:PROGRAMME@YYYY-MM-DD.
     What was granted before stays as it is. One approved before stays so too, and is said again.
     """
-    wanted, now = _wanted(names), datetime.now(UTC)
+    wanted, now, who = _wanted(names), datetime.now(UTC), from_command(by)
 
     def told(session: Session) -> str:
-        rows = described(session, approve(session, wanted, approved_by=by, now=now))
+        check_by(session, by)
+        rows = described(session, approve_drafts(session, who, wanted, now=now))
         return "\n".join(
             f"{row.name} is approved by {row.approved_by} since {_at_second(row.approved_at)}"
             for row in rows

@@ -27,6 +27,9 @@ from ledgers.log.sealing import publish
 from ledgers.log.tiles import CHECKPOINT
 from ledgers.log.witnessing import add_cosignature
 from service import starting
+from service.admin import objects
+from service.admin.objects import acting_on
+from service.admin.origin import from_command
 from service.settings import Settings
 from service.transparency import log_key_path, log_of
 
@@ -157,9 +160,19 @@ def totals_(place: str | None, written_key: str | None) -> None:
 def cosign(file: Path, written_key: str) -> None:
     """Publish a witness's signature of the current checkpoint; FILE has its line."""
     line, witness = _read(file), VerifierKey.parse(written_key)
+    now, who = datetime.now(UTC), from_command()
     with starting.connected(Settings.from_env()) as services:
         transact, own = services.database.transact, services.log
-        signature = transact(lambda session: add_cosignature(session, line, witness))
+        signature = transact(
+            lambda session: acting_on(
+                session,
+                who,
+                "log.cosign",
+                objects.checkpoint(session),
+                lambda: add_cosignature(session, line, witness),
+                now=now,
+            )
+        )
         transact(lambda session: publish(session, own.folder, own.origin(session)))
     click.echo(f"the checkpoint is signed by {signature.name}")
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from activities.programmes import get_programme
 from activities.reviewing.appeal_queue import appeals as listed_appeals
 from activities.reviewing.appeal_queue import find_appeals
-from activities.reviewing.appeals import Verdict, answer
+from activities.reviewing.appeals import Verdict
 from activities.reviewing.errors import UnknownAppeal, UnknownCase
 from activities.reviewing.queue import (
     Filter,
@@ -23,9 +23,11 @@ from activities.reviewing.queue import (
     find_cases,
     queue,
 )
-from activities.reviewing.review import Decision, decide
+from activities.reviewing.review import Decision
 from activities.reviewing.steps import TEXT_MAX
 from service import starting
+from service.admin.batches import answer, decide
+from service.admin.origin import from_command
 from service.commands.review_printing import (
     APPEALS,
     QUEUE,
@@ -37,6 +39,7 @@ from service.commands.review_printing import (
     dossier_text,
     written,
 )
+from service.identity.staff.members import check_by
 from service.printing import table
 from service.services import Services
 from service.settings import Settings
@@ -206,14 +209,15 @@ def list_appeals(programme: str | None, answered: bool, limit: int, as_json: boo
 @click.option("--text", required=True, callback=_words, help="The answer; the resident reads it.")
 def answer_(activity_id: UUID, action: Literal["uphold", "overturn"], by: str, text: str) -> None:
     """Uphold a refusal, or overturn it and book the activity. Not by who refused it."""
-    now = datetime.now(UTC)
+    now, who = datetime.now(UTC), from_command(by)
 
     def done(session: Session, limit: int) -> str:
+        check_by(session, by)
         known = find_appeals(session, [activity_id])
         if not known:
             raise UnknownAppeal(activity_id)
         verdict = Verdict(uuid4(), known[0].holder_id, activity_id, action, by, text)
-        (heard,) = answer(session, [verdict], two_persons_above_points=limit, now=now)
+        (heard,) = answer(session, who, [verdict], two_persons_above_points=limit, now=now)
         waits = ": somebody else has to overturn it, too" if heard.state == "seconded" else ""
         return f"appeal about {activity_id} is {heard.state}{waits}"
 
@@ -221,15 +225,16 @@ def answer_(activity_id: UUID, action: Literal["uphold", "overturn"], by: str, t
 
 
 def _decide(activity_ids: Sequence[UUID], action: Action, by: str, reason: str) -> None:
-    now, wanted = datetime.now(UTC), list(dict.fromkeys(activity_ids))
+    now, wanted, who = datetime.now(UTC), list(dict.fromkeys(activity_ids)), from_command(by)
 
     def done(session: Session, limit: int) -> str:
+        check_by(session, by)
         holders = {case.activity_id: case.holder_id for case in find_cases(session, wanted)}
         for id_ in wanted:
             if id_ not in holders:
                 raise UnknownCase(id_)
         decisions = [Decision(uuid4(), holders[id_], id_, action, by, reason) for id_ in wanted]
-        cases = decide(session, decisions, two_persons_above_points=limit, now=now)
+        cases = decide(session, who, decisions, two_persons_above_points=limit, now=now)
         seconded = sum(case.state == "seconded" for case in cases)
         said = f"{_PRESENT[action]} {len(cases)}"
         return said + (f", of which {seconded} wait for a second person" if seconded else "")

@@ -16,6 +16,10 @@ from activities.programmes import get_programme
 from activities.scene_steps import Asked, approve, end, ends_soon, extend, suspend
 from activities.scenes import ENDED, Standing, standing, standings
 from service import starting
+from service.admin import objects
+from service.admin.objects import acting_on
+from service.admin.origin import from_command
+from service.identity.staff.members import check_by
 from service.printing import table
 from service.settings import Settings
 
@@ -23,7 +27,7 @@ _HEADER = ("scene", "name", "behaviour", "status", "from", "to", "ends in", "con
 _CHANGES = ("from", "status", "to", "by", "approved by", "reason")
 
 
-def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+def instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
     """An instant with its offset; None where none was given."""
     if value is None:
         return None
@@ -44,9 +48,7 @@ def _line(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 _code = click.argument("code")
-_at = click.option(
-    "--at", callback=_instant, metavar="INSTANT", help="From when on (default: now)."
-)
+_at = click.option("--at", callback=instant, metavar="INSTANT", help="From when on (default: now).")
 _by = click.option("--by", required=True, callback=_line, help="Who asks for it.")
 _approved_by = click.option(
     "--approved-by", required=True, callback=_line, help="Who approves it: somebody else."
@@ -105,7 +107,7 @@ def suspend_(code: str, at: datetime | None, by: str, reason: str) -> None:
     """Take no acts from then on, until it is approved again; what was granted stays."""
     now = datetime.now(UTC)
     asked = Asked(at or now, by, reason)
-    _done(lambda session: suspend(session, code, asked, now=now))
+    _done("scene.suspend", code, asked, now, lambda s: suspend(s, code, asked, now=now))
 
 
 @scenes.command("end", epilog="Example: tanhui scenes end demo.bike --by wang --reason 合作期满")
@@ -117,7 +119,7 @@ def end_(code: str, at: datetime | None, by: str, reason: str) -> None:
     """Take no acts from then on, for good; what was granted stays."""
     now = datetime.now(UTC)
     asked = Asked(at or now, by, reason)
-    _done(lambda session: end(session, code, asked, now=now))
+    _done("scene.end", code, asked, now, lambda s: end(s, code, asked, now=now))
 
 
 @scenes.command(
@@ -133,7 +135,7 @@ def approve_(code: str, at: datetime | None, by: str, approved_by: str, reason: 
     """Open a draft or a suspended scene; takes two persons."""
     now = datetime.now(UTC)
     asked = Asked(at or now, by, reason, approved_by)
-    _done(lambda session: approve(session, code, asked, now=now))
+    _done("scene.approve", code, asked, now, lambda s: approve(s, code, asked, now=now))
 
 
 @scenes.command(
@@ -155,7 +157,7 @@ def extend_(
     """Approve a scene to a later day; takes two persons."""
     now = datetime.now(UTC)
     asked = Asked(at or now, by, reason, approved_by)
-    _done(lambda session: extend(session, code, to.date(), asked, now=now))
+    _done("scene.extend", code, asked, now, lambda s: extend(s, code, to.date(), asked, now=now))
 
 
 def _in_transaction(work: Callable[[Session], str]) -> str:
@@ -163,9 +165,15 @@ def _in_transaction(work: Callable[[Session], str]) -> str:
         return services.database.transact(work)
 
 
-def _done(step: Callable[[Session], SceneChange]) -> None:
+def _done(
+    what: str, code: str, asked: Asked, now: datetime, step: Callable[[Session], SceneChange]
+) -> None:
+    who = from_command(asked.actor)
+
     def told(session: Session) -> str:
-        change = step(session)
+        check_by(session, asked.actor, asked.approved_by)
+        about = objects.scene(session, code, asked, now=now)
+        change = acting_on(session, who, what, about, lambda: step(session), now=now)
         to = f" to {change.approved_to}" if change.approved_to else ""
         return f"{change.scene_code} is {change.status}{to} from {_at_second(change.effective_at)}"
 

@@ -29,7 +29,8 @@ from ledgers.bulk import array_of
 from service.feeds.bodies import Line, SentEvent
 from service.feeds.differences import book
 from service.feeds.errors import BatchOutdated, BatchReused
-from service.identity.subjects import find_holders
+from service.identity.keyring import Keyring
+from service.identity.outside_ids import find_holders
 
 VERSION_MAX = 1_000_000
 CHANNELS = ("operator", "aggregator")  # Those of partners.
@@ -45,6 +46,7 @@ class Feed:
     partner_code: str
     zone: ZoneInfo
     channel: str
+    keyring: Keyring  # By which the partner's customers are looked up.
 
     @property
     def actor(self) -> str:
@@ -103,13 +105,14 @@ class Receipt:
                 self.points += answer.points
 
 
-def get_feed(session: Session, scene_code: str) -> Feed:
+def get_feed(session: Session, keyring: Keyring, scene_code: str) -> Feed:
     """Raises UnknownScene."""
     scene = session.get(Scene, scene_code)
     if scene is None:
         raise UnknownScene(scene_code)
     programme = session.get_one(Programme, scene.programme_code)
-    return Feed(scene.code, scene.partner_code, ZoneInfo(programme.zone), scene.channel)
+    zone = ZoneInfo(programme.zone)
+    return Feed(scene.code, scene.partner_code, zone, scene.channel, keyring)
 
 
 def receive(session: Session, feed: Feed, sent: Sent) -> Receipt:
@@ -276,7 +279,7 @@ def _answer_to(event: Event, first: Event, answer: Answer) -> Answer:
 def _events(session: Session, feed: Feed, lines: Sequence[Line]) -> dict[int, Event]:
     """By number of their line, the events whose residents are known."""
     subjects = {line.event.subject for line in lines if line.event and line.event.subject}
-    holders = find_holders(session, feed.partner_code, subjects) if subjects else {}
+    holders = find_holders(session, feed.keyring, feed.partner_code, subjects)
     events = {}
     for line in lines:
         if (sent := line.event) is not None:

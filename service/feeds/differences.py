@@ -3,7 +3,8 @@
 - Missing from it: withdrawn; unless lines could not be read, behind which an event may be.
 - Another quantity, and nothing else, of a verified act: quantified anew, the difference booked.
 - Different otherwise, or withdrawn by a version between: recorded anew, the old entry withdrawn.
-- The same: stays, and is answered as it stands.
+- The same: stays, and is answered as it stands; so does, whatever the version says, what somebody
+  did who has closed the account.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from activities.changes import corrections
 from activities.changes.adjusting import Key, State, activities_of, adjustments_of, after
 from activities.changes.corrections import Cause, Told
-from activities.deciding.residents import lock_residents
+from activities.deciding.residents import gone, lock_residents
 from activities.errors import ActivityNotVerified, CorrectionImplausible
 from activities.events import Answer, Batch, Event
 from activities.intake import record
@@ -76,20 +77,24 @@ def book(
     missing = before - events.keys() if complete else frozenset[str]()
     held = _held(session, before | (withdrawn_before & events.keys()))
     residents = {event.holder_id.hex for event in events.values()}
-    lock_residents(session, residents | {one.holder_id.hex for one in held.values()})
+    residents |= {one.holder_id.hex for one in held.values()}
+    closed = gone(session, residents, lock_residents(session, residents))
+    missing = frozenset(key for key in missing if held[key].holder_id not in closed)
     differing = {
         key: event
         for key, event in events.items()
-        if key in before and event.content() != held[key].content
+        if key in before
+        and event.content() != held[key].content
+        and held[key].holder_id not in closed
     }
     requantified, anew = _sorted_out(session, differing, held)
-    gone = [held[key].key for key in sorted(missing)]
+    withdrawn = [held[key].key for key in sorted(missing)]
     if not _requantify(session, requantified, held, cause, now):
         anew |= requantified
         requantified = {}
-    gone += [held[key].key for key in sorted(anew)]
-    if gone:
-        corrections.withdraw(session, gone, cause, now=now)
+    withdrawn += [held[key].key for key in sorted(anew)]
+    if withdrawn:
+        corrections.withdraw(session, withdrawn, cause, now=now)
     anew |= {key: events[key] for key in withdrawn_before & events.keys()}
     fresh = {key: event for key, event in events.items() if key not in before and key not in anew}
     answers = _recorded(session, fresh, anew, held, cause, now)

@@ -10,7 +10,7 @@ from datetime import datetime
 from werkzeug.datastructures import Headers
 
 from service.cache import CacheAway
-from service.feeds.errors import MessageReplayed, ReplayUnknown
+from service.feeds.errors import FeedKeyLacksScope, MessageReplayed, ReplayUnknown
 from service.feeds.keys import live_keys, secret_of
 from service.feeds.signatures import TOLERANCE, Message
 from service.services import Services
@@ -26,23 +26,29 @@ def admit(
     headers: Mapping[str, str] | Headers,
     body: bytes,
     *,
+    scope: str,
     now: datetime,
 ) -> str:
     """Let a message in, once; answers the key under which its id is remembered.
 
-    ``body`` is as it was sent. A scene that does not exist has no keys.
+    ``body`` is as it was sent; ``scope`` is what its key must be for. A scene that does not exist
+    has no keys. When the key was used is written once a minute, not for each message.
 
     Raises:
         BadSignature, ClockOff: it is not believed.
+        FeedKeyLacksScope: it is, and is by a key for something else.
         MessageReplayed: it was let in before.
         ReplayUnknown: redis is away.
     """
     message = Message.from_headers(headers)
     message.check_clock(now)
     keys = services.database.transact(lambda s: live_keys(s, scene_code, now=now))
-    message.check(body, [secret_of(services.feed_key, key_id) for key_id, _ in keys])
-    _, partner_code = keys[0]
-    remembered = f"message:{partner_code}:{message.id}"
+    keys.sort(key=lambda key: scope not in key.scopes)  # Of two signatures the one that may.
+    key = keys[message.check(body, [secret_of(services.feed_key, key.id) for key in keys])]
+    if scope not in key.scopes:
+        raise FeedKeyLacksScope(scope)
+    services.key_uses.note(services.database, key.id, now=now)
+    remembered = f"message:{key.partner_code}:{message.id}"
     try:
         if not services.cache.first_use(remembered, REMEMBERED_S):
             raise MessageReplayed(message.id)

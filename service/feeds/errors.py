@@ -13,6 +13,14 @@ class BadSignature(DomainError):
         super().__init__("not signed by a live key of the scene's partner")
 
 
+class FeedKeyLacksScope(DomainError):
+    """Signed by a live key that is not for this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the key lacks the scope {scope}")
+        self.scope = scope
+
+
 class ClockOff(DomainError):
     """Signed at another time than now: an old message, or a clock that is wrong."""
 

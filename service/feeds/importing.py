@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -29,7 +28,8 @@ from service.feeds.files import EventFile, UnreadableFile
 from service.feeds.formats import FORMATS, ForeignEvent, Format, Row
 from service.feeds.line_messages import line_message
 from service.feeds.mapping import Read
-from service.identity.subjects import find_holders
+from service.identity.keyring import Keyring
+from service.identity.outside_ids import find_holders
 
 BATCH_ROWS = 5_000
 PROBLEMS_KEPT = 100
@@ -74,6 +74,11 @@ class Summary:
             self.problems.append((line, why))
 
     @property
+    def recorded(self) -> int:
+        """How many events were new."""
+        return self.by_code.total() - self.already_known - self.by_code["event_id_reused"]
+
+    @property
     def verified(self) -> int:
         return self.by_decision["verified"]
 
@@ -91,36 +96,41 @@ class _Source:
 
 def import_file(
     database: Database,
+    keyring: Keyring,
     path: Path,
     scene_code: str,
     *,
     mapping: Read | None = None,
     dry_run: bool = False,
+    begun: Callable[[Session], None] = lambda _: None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Summary:
     """Import a CSV or NDJSON file of a scene, also packed as ``.gz`` or ``.zip``.
 
-    ``mapping`` says how a foreign file is read; without one the scene's format does. ``progress``
-    hears how many bytes of the file were read. Rows that cannot be read are counted with their
+    ``mapping`` says how a foreign file is read; without one the scene's format does. ``begun`` is
+    called in the transaction of the first batch that records anything. ``progress`` hears how many
+    bytes of the file were read. Rows that cannot be read are counted with their
     line, the others imported. Safe to repeat.
 
     Raises:
         UnknownScene: no such scene.
         UnreadableFile: not a file we can read, or a column is missing; nothing was imported.
     """
-    source = database.transact(lambda session: _source(session, scene_code, path, mapping))
+    source = database.transact(lambda s: _source(s, keyring, scene_code, path, mapping))
     source.file.check()
     summary = Summary()
     with source.file.opened() as (text, read_bytes):
         rows = _rows(source, text, summary)
         while chunk := list(islice(rows, BATCH_ROWS)):
-            _import_chunk(database, source, chunk, summary, dry_run=dry_run)
+            _import_chunk(database, source, chunk, summary, begun, dry_run=dry_run)
             progress(read_bytes())
     return summary
 
 
-def _source(session: Session, scene_code: str, path: Path, mapping: Read | None) -> _Source:
-    feed = get_feed(session, scene_code)
+def _source(
+    session: Session, keyring: Keyring, scene_code: str, path: Path, mapping: Read | None
+) -> _Source:
+    feed = get_feed(session, keyring, scene_code)
     if mapping is not None:
         file = EventFile(path, mapping.encoding)
         return _Source(feed, mapping.format, False, file, mapping.delimiter)
@@ -224,6 +234,7 @@ def _import_chunk(
     source: _Source,
     chunk: list[tuple[int, SentEvent]],
     summary: Summary,
+    begun: Callable[[Session], None],
     *,
     dry_run: bool,
 ) -> None:
@@ -241,6 +252,8 @@ def _import_chunk(
         keep(session, feed, f"file {file[:200]}, line {chunk[0][0]}", batch, answers)
         if dry_run:
             raise _DryRun
+        if summary.recorded == 0 and any(answer.written for answer in answers):
+            begun(session)
 
     with suppress(_DryRun):
         database.transact(work)
@@ -258,9 +271,7 @@ def _events(
 ) -> list[Event]:
     """Events of known residents; the others go to ``problems``."""
     subjects = {sent.subject for _, sent in chunk if sent.subject is not None}
-    holders: dict[str, UUID] = {}
-    if subjects:
-        holders = find_holders(session, feed.partner_code, subjects)
+    holders = find_holders(session, feed.keyring, feed.partner_code, subjects)
     events = []
     for line, sent in chunk:
         holder_id = sent.holder_id if sent.subject is None else holders.get(sent.subject)

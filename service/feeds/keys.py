@@ -8,16 +8,28 @@ the database opens no door.
 import hashlib
 import hmac
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import FeedKey, Partner, Scene
 from service.feeds.errors import TooManyKeys, UnknownFeedKey, UnknownPartner
 
-LIVE_MAX = 5  # Each is tried on every message.
+SCOPES = ("events", "totals", "reconciliation")
+LIVE_MAX = 2  # Enough to change from one to the next; each is tried on every message.
+GOOD_FOR, GOOD_FOR_MAX = timedelta(days=365), timedelta(days=731)
+_LOCK = 0x66_6B  # Of a partner's count; the other half is a hash of the partner.
+
+
+class LiveKey(NamedTuple):
+    """A key that may sign, and what for."""
+
+    id: UUID
+    partner_code: str
+    scopes: Sequence[str]
 
 
 def secret_of(feed_key: bytes, key_id: UUID) -> bytes:
@@ -25,19 +37,38 @@ def secret_of(feed_key: bytes, key_id: UUID) -> bytes:
     return hmac.digest(feed_key, b"feed key\n" + key_id.bytes, hashlib.sha256)
 
 
-def make(session: Session, partner_code: str, *, made_by: str, now: datetime) -> FeedKey:
-    """A new key of a partner, live from now on.
+def make(
+    session: Session,
+    partner_code: str,
+    *,
+    made_by: str,
+    now: datetime,
+    scopes: Sequence[str] = SCOPES,
+    good_for: timedelta = GOOD_FOR,
+) -> FeedKey:
+    """A new key of a partner, live from now on for ``good_for``.
 
     Raises:
         UnknownPartner: no such partner.
         TooManyKeys: LIVE_MAX are live.
     """
+    assert scopes
+    assert set(scopes) <= set(SCOPES)
+    assert timedelta(0) < good_for <= GOOD_FOR_MAX
     if session.get(Partner, partner_code) is None:
         raise UnknownPartner(partner_code)
+    _lock(session, partner_code)
     live = select(func.count()).where(FeedKey.partner_code == partner_code, _live(now))
     if (session.scalar(live) or 0) >= LIVE_MAX:
         raise TooManyKeys(live_max=LIVE_MAX)
-    key = FeedKey(id=uuid4(), partner_code=partner_code, made_by=made_by, made_at=now)
+    key = FeedKey(
+        id=uuid4(),
+        partner_code=partner_code,
+        made_by=made_by,
+        made_at=now,
+        scopes=[each for each in SCOPES if each in scopes],
+        expires_at=now + good_for,
+    )
     session.add(key)
     session.flush()
     return key
@@ -64,16 +95,32 @@ def retire(session: Session, key_id: UUID, *, at: datetime) -> FeedKey:
     return key
 
 
-def live_keys(session: Session, scene_code: str, *, now: datetime) -> list[tuple[UUID, str]]:
-    """The keys that may sign for a scene, each with the partner's code; none for no such scene."""
+def live_keys(session: Session, scene_code: str, *, now: datetime) -> list[LiveKey]:
+    """The keys that may sign for a scene; none for no such scene."""
     query = (
-        select(FeedKey.id, FeedKey.partner_code)
+        select(FeedKey.id, FeedKey.partner_code, FeedKey.scopes)
         .join(Scene, Scene.partner_code == FeedKey.partner_code)
         .where(Scene.code == scene_code, _live(now))
         .order_by(FeedKey.made_at)
     )
-    return [(key_id, partner) for key_id, partner in session.execute(query)]
+    return [LiveKey(*row) for row in session.execute(query)]
+
+
+def ends_at(key: FeedKey) -> datetime | None:
+    """When a key ends or ended, by itself or retired; None: a key of before, until it is."""
+    return min(filter(None, (key.retired_at, key.expires_at)), default=None)
 
 
 def _live(now: datetime) -> ColumnElement[bool]:
-    return or_(FeedKey.retired_at.is_(None), FeedKey.retired_at > now)
+    """Keys of before have no end of their own."""
+    return and_(
+        or_(FeedKey.retired_at.is_(None), FeedKey.retired_at > now),
+        or_(FeedKey.expires_at.is_(None), FeedKey.expires_at > now),
+    )
+
+
+def _lock(session: Session, partner_code: str) -> None:
+    """One at a time of a partner, or two at once would each see room for one."""
+    partner = int.from_bytes(hashlib.sha256(partner_code.encode()).digest()[:4], "big", signed=True)
+    statement = text("SELECT pg_advisory_xact_lock(:kind, :partner)")
+    session.execute(statement, {"kind": _LOCK, "partner": partner})

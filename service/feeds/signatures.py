@@ -49,18 +49,18 @@ class Message:
         if abs(now.timestamp() - self.seconds) > TOLERANCE.total_seconds():
             raise ClockOff(server_at=now)
 
-    def check(self, body: bytes, secrets: Iterable[bytes]) -> None:
-        """Believe the message, or raise BadSignature: none is by one of the secrets.
+    def check(self, body: bytes, secrets: Iterable[bytes]) -> int:
+        """Believe the message, by which of the secrets; or raise BadSignature: it is by none.
 
         ``body`` is as it was sent, compressed where it was; ``secrets`` are those whose holder may
         send this, a few.
         """
         sent = [s for each in self.signatures if (s := _signature(each)) is not None]
-        for secret in secrets:
+        for number, secret in enumerate(secrets):
             made = hmac.digest(secret, self._signed(body), hashlib.sha256)
             # All are compared, each in constant time: how long it takes tells nothing.
             if sum(hmac.compare_digest(made, each) for each in sent):
-                return
+                return number
         raise BadSignature
 
     def _signed(self, body: bytes) -> bytes:

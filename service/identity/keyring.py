@@ -79,7 +79,10 @@ class Keyring:
         """Raises CannotOpen."""
         if (key := self.master_keys.get(key_id)) is None:
             raise CannotOpen(f"the master key {key_id} is not in the key file")
-        return unseal(key, sealed, about=about)
+        try:
+            return unseal(key, sealed, about=about)
+        except CannotOpen as error:
+            raise CannotOpen(f"not what the master key {key_id} sealed") from error
 
 
 def seal(key: bytes, plain: bytes, *, about: bytes) -> bytes:

@@ -7,7 +7,7 @@ data key (``service.identity.vault``); what they are looked up by is a keyed has
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -26,6 +26,13 @@ class Person(Base):
         CheckConstraint("(data_key IS NULL) = (closed_at IS NOT NULL)", name="data_key"),
         CheckConstraint("(data_key IS NULL) = (master_key_id IS NULL)", name="master_key_id"),
         CheckConstraint("(real_name_at IS NULL) = (real_name_by IS NULL)", name="real_name"),
+        CheckConstraint("erased_at IS NULL OR closed_at IS NOT NULL", name="erased"),
+        Index("ix_person_master_key_id", "master_key_id", "holder_id"),
+        Index(
+            "ix_person_to_erase",
+            "holder_id",
+            postgresql_where=text("closed_at IS NOT NULL AND erased_at IS NULL"),
+        ),
     )
 
     holder_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,7 +43,9 @@ class Person(Base):
     terms_version: Mapped[int | None]  # Of the privacy text agreed to at sign-up.
     real_name_at: Mapped[datetime | None]  # An outside verifier's word, and whose.
     real_name_by: Mapped[str | None]
+    real_name_said_at: Mapped[datetime | None]  # Its last word, also a withdrawal.
     closed_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]  # Their secret of the log, too, was destroyed.
 
 
 class PersonalValue(Base):

@@ -7,29 +7,58 @@ Without the data key, which closing an account destroys, nobody opens anything.
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from ledgers.ids import uuid7s
+from ledgers.bulk import array_of, together
+from ledgers.ids import uuid7_floor, uuid7s
 from service.identity.errors import AccountClosed
 from service.identity.keyring import KEY_BYTES, Keyring, seal, unseal
-from service.identity.models import Person, PersonalRead, PersonalValue
+from service.identity.models import PersonalRead, PersonalValue
 
 NO_KEY = b""  # Of a value that nobody is looked up by.
+
+_ADD_PEOPLE: LiteralString = """
+    INSERT INTO person (holder_id, data_key, master_key_id, registered_at)
+    SELECT h, decode(k, 'hex'), CAST(%(key_id)s AS text), CAST(%(now)s AS timestamptz)
+    FROM unnest(CAST(%(holders)s AS uuid[]), CAST(%(data_keys)s AS text[])) AS new (h, k)
+    ORDER BY h ON CONFLICT DO NOTHING
+"""
+_WRITE_VALUES: LiteralString = """
+    INSERT INTO personal_value (holder_id, field, value_key, sealed, written_at)
+    SELECT h, f, decode(k, 'hex'), decode(s, 'hex'), CAST(%(now)s AS timestamptz)
+    FROM unnest(CAST(%(holders)s AS uuid[]), CAST(%(fields)s AS text[]), CAST(%(keys)s AS text[]),
+        CAST(%(sealed)s AS text[])) AS new (h, f, k, s)
+    ORDER BY h, f, k
+    ON CONFLICT (holder_id, field, value_key) DO UPDATE
+        SET sealed = excluded.sealed, written_at = excluded.written_at
+"""
+_DATA_KEYS: LiteralString = """
+    SELECT holder_id, master_key_id, data_key FROM person
+    WHERE holder_id = ANY(CAST(%(holders)s AS uuid[]))
+"""
+_ONE_LOCKED: LiteralString = """
+    SELECT holder_id, master_key_id, data_key FROM person
+    WHERE holder_id = CAST(%(holder)s AS uuid) FOR SHARE
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who opens values, in which role, and what for: "export", "sms", "register"."""
+    """Who opens values, in which role, and what for: "export", "sms", "register".
+
+    ``daily``: the same again on the same day (UTC) is not recorded anew. For what a phone asks for
+    whenever it is looked at: a record each time would hide the others.
+    """
 
     name: str
     role: str
     purpose: str
+    daily: bool = False
 
 
 class Value(NamedTuple):
@@ -46,51 +75,52 @@ def add_people(
 ) -> None:
     """Let holders be persons, each with a data key of their own; those who are stay as they are.
 
-    At most 10,000 a call, in one statement.
+    At most 10,000 a call, in one statement, in the order of the holders.
     """
-    rows = []
-    for holder_id in sorted(holders):
-        key_id, wrapped = keyring.wrap(secrets.token_bytes(KEY_BYTES), about=_about_key(holder_id))
-        rows.append(
-            {
-                "holder_id": holder_id,
-                "data_key": wrapped,
-                "master_key_id": key_id,
-                "registered_at": now,
-            }
-        )
+    rows = [
+        (holder_id, keyring.wrap(secrets.token_bytes(KEY_BYTES), about=about_key(holder_id)))
+        for holder_id in sorted(holders)
+    ]
     if rows:
-        session.execute(insert(Person).on_conflict_do_nothing(), rows)
+        added = {
+            "holders": array_of(holder_id.hex for holder_id, _ in rows),
+            "data_keys": array_of(wrapped.hex() for _, (_, wrapped) in rows),
+            "key_id": keyring.current_id,
+            "now": now,
+        }
+        together(session, (_ADD_PEOPLE, added))
 
 
 def write_values(
     session: Session, keyring: Keyring, values: Iterable[Value], *, now: datetime
 ) -> None:
-    """Seal values, in place of what a field held before; two statements.
+    """Seal values, in place of what a field held before; two statements, at most 10,000 values.
 
-    Raises AccountClosed when one of the holders is none or closed: nothing was written.
+    Locks the person, when it is one, so that nobody closes the account meanwhile. Raises
+    AccountClosed when one of the holders is none or closed: nothing was written.
     """
-    wanted = list(values)
-    keys = data_keys(session, keyring, {each.holder_id for each in wanted})
-    rows = [
-        {
-            "holder_id": each.holder_id,
-            "field": each.field,
-            "value_key": each.value_key,
-            "sealed": seal(
-                keys[each.holder_id],
-                each.value.encode(),
-                about=_about(each.holder_id, each.field, each.value_key),
-            ),
-            "written_at": now,
-        }
-        for each in sorted(wanted)
-    ]
-    if rows:
-        statement = insert(PersonalValue)
-        new = {"sealed": statement.excluded.sealed, "written_at": statement.excluded.written_at}
-        key = ["holder_id", "field", "value_key"]
-        session.execute(statement.on_conflict_do_update(index_elements=key, set_=new), rows)
+    wanted = {(each.holder_id, each.field, each.value_key): each for each in values}
+    if not wanted:
+        return
+    holders = {each.holder_id for each in wanted.values()}
+    keys = data_keys(session, keyring, holders, locked=len(holders) == 1)
+    listed = [wanted[key] for key in sorted(wanted)]
+    sealed = (
+        seal(
+            keys[each.holder_id],
+            each.value.encode(),
+            about=_about(each.holder_id, each.field, each.value_key),
+        )
+        for each in listed
+    )
+    written = {
+        "holders": array_of(each.holder_id.hex for each in listed),
+        "fields": [each.field for each in listed],
+        "keys": array_of(f'"{each.value_key.hex()}"' for each in listed),
+        "sealed": array_of(each.hex() for each in sealed),
+        "now": now,
+    }
+    together(session, (_WRITE_VALUES, written))
 
 
 def read_values(
@@ -129,6 +159,8 @@ def record_read(
     session: Session, holder_id: UUID, fields: Sequence[str], *, reader: Reader, now: datetime
 ) -> None:
     """Leave a record that somebody saw these fields of a person."""
+    if reader.daily and _read_today(session, holder_id, fields, reader, now):
+        return
     session.add(
         PersonalRead(
             holder_id=holder_id,
@@ -143,16 +175,35 @@ def record_read(
     session.flush()
 
 
-def data_keys(
-    session: Session, keyring: Keyring, holders: Collection[UUID]
-) -> Mapping[UUID, bytes]:
-    """Each person's data key; raises AccountClosed for one who has none (any more)."""
-    query = select(Person.holder_id, Person.master_key_id, Person.data_key).where(
-        Person.holder_id.in_(holders)
+def _read_today(
+    session: Session, holder_id: UUID, fields: Sequence[str], reader: Reader, now: datetime
+) -> bool:
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    query = select(PersonalRead.id).where(
+        PersonalRead.holder_id == holder_id,
+        PersonalRead.id >= uuid7_floor(day),
+        PersonalRead.reader == reader.name,
+        PersonalRead.role == reader.role,
+        PersonalRead.purpose == reader.purpose,
+        PersonalRead.fields == list(fields),
     )
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def data_keys(
+    session: Session, keyring: Keyring, holders: Collection[UUID], *, locked: bool = False
+) -> Mapping[UUID, bytes]:
+    """Each person's data key; raises AccountClosed for one who has none (any more).
+
+    ``locked``: of one person, who stays as they are until the transaction ends.
+    """
+    assert not locked or len(holders) == 1  # A cluster locks rows of one node at a time.
+    listed = sorted(holder.hex for holder in holders)
+    asked = (_DATA_KEYS, {"holders": array_of(listed)})
+    (rows,) = together(session, (_ONE_LOCKED, {"holder": listed[0]}) if locked else asked)
     found = {
-        holder_id: keyring.unwrap(key_id, wrapped, about=_about_key(holder_id))
-        for holder_id, key_id, wrapped in session.execute(query)
+        holder_id: keyring.unwrap(key_id, wrapped, about=about_key(holder_id))
+        for holder_id, key_id, wrapped in rows
         if key_id is not None and wrapped is not None
     }
     for missing in sorted(set(holders) - found.keys()):
@@ -160,7 +211,8 @@ def data_keys(
     return found
 
 
-def _about_key(holder_id: UUID) -> bytes:
+def about_key(holder_id: UUID) -> bytes:
+    """What a person's wrapped data key is bound to."""
     return b"data key\n" + holder_id.bytes
 
 

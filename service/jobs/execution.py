@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 
+from service.admin.log import Act, Actor, record
 from service.db import Database
 from service.jobs import records
 from service.jobs.bounds import Bounds
@@ -65,12 +67,21 @@ class Execution:
         self.services.database.dispose()
 
 
-def once(services: Services, job: Job) -> tuple[Begun, Ended]:
-    """Run a job now, whoever has the lease; what interrupts it leaves it abandoned."""
+def once(services: Services, job: Job, *, who: Actor) -> tuple[Begun, Ended]:
+    """Run a job now, whoever has the lease; what interrupts it leaves it abandoned.
+
+    That ``who`` began it is in the admin log; how it went is in the job's runs.
+    """
     execution = Execution(services, by_hand=True)
     try:
         run = execution.begun(job)
-        execution.books.transact(lambda session: records.begin(session, run, lease=None))
+
+        def begin(session: Session) -> None:
+            records.begin(session, run, lease=None)
+            about, after = Act("job.run", "job", job.name), {"run_id": run.id}
+            record(session, who, about, before=None, after=after, now=run.started_at)
+
+        execution.books.transact(begin)
         try:
             ended = execution.work(job, run)
         except BaseException:  # Ctrl-C, SIGTERM.

@@ -127,6 +127,12 @@ SCHEDULE: tuple[Job, ...] = (
         grace_s=DAY_S,
     ),
     Job(
+        "erase_closed",
+        Text("销毁已注销账户的日志密钥", "Destroy the log's secrets of closed accounts"),
+        Every(60),
+        work.erase_closed,
+    ),
+    Job(
         "snapshot_balances",
         Text("月初余额快照", "Snapshot balances at the beginning of months"),
         Hourly(15),
@@ -154,6 +160,18 @@ SCHEDULE: tuple[Job, ...] = (
         work.remind_scenes,
         zone="Asia/Shanghai",
         grace_s=DAY_S,
+    ),
+    Job(
+        "rewrap_keys",
+        Text("主密钥更换后重新包裹数据密钥", "Wrap data keys anew after a rotation"),
+        Hourly(25),
+        work.rewrap_keys,
+    ),
+    Job(
+        "apply_retention",
+        Text("清除超过保存期限的记录", "End records whose time is over"),
+        Hourly(50),
+        work.apply_retention,
     ),
     Job(
         "forget_runs",

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import text
 
@@ -16,6 +17,7 @@ from ledgers.partitions import ensure_partitions
 from ledgers.snapshots import next_month, take_slice
 from service import migrating
 from service.db import owner_engine
+from service.identity import closing, ending, rewrapping
 from service.jobs import records
 from service.services import Services
 
@@ -121,6 +123,55 @@ def remind_scenes(services: Services, now: datetime) -> dict[str, int]:
             "scene %s is approved to %s: ask for its extension", each.scene.code, each.ends_on
         )
     return {"reminders": len(due)}
+
+
+def erase_closed(services: Services, now: datetime) -> dict[str, int]:
+    """Destroy the log's secrets of closed accounts whose last posting is sealed by now."""
+    erased, after = 0, NOBODY
+
+    def batch() -> int:
+        nonlocal erased, after
+        done = services.database.transact(
+            lambda session: closing.erase_closed(session, now=now, after=after)
+        )
+        erased, after = erased + done.erased, done.after
+        return done.looked
+
+    _until_done(batch)
+    return {"erased": erased}
+
+
+def rewrap_keys(services: Services, now: datetime) -> dict[str, int]:
+    """Wrap by the current master key what older ones wrap; nothing to do but after a rotation."""
+    keyring, transact = services.keyring, services.database.transact
+    counts = {"people": 0, "staff": 0, "unopened": 0}
+    deadline = time.monotonic() + BUDGET_S
+    for key_id in rewrapping.old_keys(keyring):
+        step = partial(rewrapping.rewrap_people, keyring=keyring, key_id=key_id)
+        after, more = NOBODY, True
+        while more and time.monotonic() < deadline:
+            done = transact(partial(step, after=after))
+            counts["people"] += done.rewrapped
+            counts["unopened"] += done.unopened
+            after, more = done.after, done.looked == rewrapping.AT_ONCE
+    counts["staff"] = transact(partial(rewrapping.rewrap_staff, keyring=keyring))
+    return counts
+
+
+def apply_retention(services: Services, now: datetime) -> dict[str, int]:
+    """Let records end whose time is over (docs/retention.md), each kind in its share of the time:
+    all around, from this hour's first person on.
+    """
+    transact, walks = services.database.transact, list(ending.walks())
+    ended = transact(partial(ending.end_small, now=now))
+    for kind, walk in walks:
+        deadline = time.monotonic() + BUDGET_S / len(walks)
+        for after, end in ending.around(now):
+            while after < end and time.monotonic() < deadline:
+                step = partial(ending.end_next, kind=kind, walk=walk, after=after, end=end, now=now)
+                rows, after = transact(step)
+                ended += rows
+    return {"ended": ended}
 
 
 def fold_system_accounts(services: Services, now: datetime) -> dict[str, int]:

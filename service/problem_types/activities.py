@@ -63,6 +63,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("该持有人未参加任何碳普惠项目。", "This holder takes part in no programme."),
         "holder_id",
     ),
+    activities.ResidentClosed: kind(
+        409, "resident-closed",
+        ("居民账户已注销", "Resident's account closed"),
+        ("该居民已注销账户；其记录按注销时的状态保留，不再更改。",
+         "The resident has closed the account; what they did stays as it stood then."),
+        "holder_id",
+    ),
     activities.ConsentNotAsked: kind(
         409, "consent-not-asked",
         ("无需授权", "No consent is asked for"),

@@ -10,6 +10,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("报文头不全，或签名不是由该场景数据方的有效密钥所签。",
          "Headers are missing, or no live key of the scene's partner made the signature."),
     ),
+    feeds.FeedKeyLacksScope: kind(
+        403, "feed-key-lacks-scope",
+        ("密钥无此权限", "Key not for this"),
+        ("签名有效，但该密钥没有 {scope} 权限。",
+         "The signature is good, but the key lacks the scope {scope}."),
+        "scope",
+    ),
     feeds.ClockOff: kind(
         401, "clock-off",
         ("签名时间不符", "Signed at another time"),

@@ -16,11 +16,27 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("卡已有主", "Card already given"),
         ("该卡已属于另一位居民。", "The card is another resident's."),
     ),
+    errors.CardRequestReused: kind(
+        409, "card-request-id-reused",
+        ("请求编号已被使用", "Request id already used"),
+        ("该编号已用于另一张卡或另一项操作。", "This id already stands for another card or act."),
+        "request_id",
+    ),
+    errors.BirthDateFixed: kind(
+        409, "birth-date-fixed",
+        ("出生日期不能修改", "Birth date already stated"),
+        ("出生日期只填写一次。", "A birth date is stated once."),
+    ),
     errors.ResidentReused: kind(
         409, "resident-id-reused",
         ("登记编号已被使用", "Registration id already used"),
         ("该编号已用于另一项登记。", "This id already stands for another registration."),
         "resident_id",
+    ),
+    errors.SessionEnded: kind(
+        401, "session-ended",
+        ("登录已失效", "Session ended"),
+        ("请重新登录。", "The refresh token is good no longer. Sign in again."),
     ),
     InvalidToken: kind(
         401, "invalid-token",
@@ -42,6 +58,23 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("代办人不能执行此操作", "Not as a delegate"),
         ("此项须本人（未满 14 周岁的由监护人）办理，或由本人另行授权。",
          "The resident does this in person (for a child under 14 the guardian), or allows it."),
+    ),
+    errors.OpenOrders: kind(
+        409, "open-orders",
+        ("还有未了结的订单", "Open orders"),
+        ("holds 列出为订单预留的积分及其期限，vouchers 列出尚未使用的券；请先了结，或放弃未使用的券"
+         "（forfeit_vouchers=true）。账户未注销。",
+         "holds lists points held for orders and until when, vouchers those not used yet: settle"
+         " them first, or give the vouchers up (forfeit_vouchers=true). Nothing was closed."),
+        "holds", "vouchers",
+    ),
+    errors.ChildrenLeft: kind(
+        409, "children-left",
+        ("名下还有儿童账户", "Children's accounts left"),
+        ("您是 children 所列账户的监护人。请先移交监护，或注销这些账户。账户未注销。",
+         "You are the guardian of the accounts in children: hand them over or close them first."
+         " Nothing was closed."),
+        "children",
     ),
     errors.AccountClosed: kind(
         410, "account-closed",

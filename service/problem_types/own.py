@@ -19,6 +19,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("同时请求过多，请稍后用同一编号重试，不会重复记录。",
          "Too much at once. Try again with the same id; nothing is recorded twice."),
     ),
+    service.TooManyRequests: kind(
+        429, "too-many-requests",
+        ("请求过于频繁", "Too many requests"),
+        ("请求过于频繁，请在 {retry_after_s} 秒后再试。",
+         "Too many requests. Try again in {retry_after_s} seconds."),
+        "retry_after_s",
+    ),
     MonthNotOver: kind(
         422, "month-not-over",
         ("月份尚未结束", "Month not over"),

@@ -42,6 +42,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("该券已于 {consumed_at} 使用。", "The voucher was used at {consumed_at}."),
         "consumed_at",
     ),
+    rewards.VoucherLapsed: kind(
+        410, "voucher-lapsed",
+        ("券已失效", "Voucher lapsed"),
+        ("券的主人已于 {lapsed_at} 注销账户，券随之失效。",
+         "Its owner closed the account at {lapsed_at}; the voucher lapsed with it."),
+        "lapsed_at",
+    ),
     rewards.ConsumptionReused: kind(
         409, "consumption-id-reused",
         ("核销编号已被使用", "Consumption id already used"),

@@ -17,6 +17,7 @@ from activities.models import Activity
 from ledgers.accounts import PERSONAL, of_holder
 from service.demo import DEMO_PROGRAMME, demo_resident
 from service.districts.reporting import ZONE
+from service.identity.keyring import Keyring
 from service.language import Text, chosen, language
 from service.services import Services
 
@@ -50,7 +51,7 @@ def home_figures(services: Services, *, now: datetime) -> dict[str, Any]:
     totals = services.cache.remembered(
         "home-totals", TOTALS_SECONDS, lambda: services.database.transact(read_totals)
     )
-    resident = services.database.transact(_resident)
+    resident = services.database.transact(lambda s: _resident(s, services.keyring))
     return {
         "totals": totals,
         "resident": resident,
@@ -74,8 +75,8 @@ def read_totals(session: Session) -> dict[str, int]:
     return {name: int(value) for name, value in session.execute(_TOTALS).mappings().one().items()}
 
 
-def _resident(session: Session) -> dict[str, Any] | None:
-    holder_id = demo_resident(session)
+def _resident(session: Session, keyring: Keyring) -> dict[str, Any] | None:
+    holder_id = demo_resident(session, keyring)
     if holder_id is None:
         return None
     balances = {

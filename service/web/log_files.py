@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, request
 
 from ledgers.log.tiles import CHECKPOINT, TILE, TILE_LEVELS, Level, tile_path
 from service.auth import public
+from service.limits import limited
 from service.services import services
 
 CHECKPOINT_SECONDS = 5
@@ -22,6 +23,7 @@ _TILE = re.compile(rf"({_LEVEL})/((?:x[0-9]{{3}}/){{0,6}}[0-9]{{3}})(?:\.p/([1-9
 
 
 @bp.get("/checkpoint")
+@limited("files")
 @public
 def checkpoint() -> Response:
     """The newest checkpoint."""
@@ -32,6 +34,7 @@ def checkpoint() -> Response:
 
 
 @bp.get("/tile/<path:name>")
+@limited("files")
 @public
 def tile(name: str) -> Response:
     """A tile or an entry bundle under the published checkpoint."""
@@ -50,6 +53,7 @@ def tile(name: str) -> Response:
 def _for_any_page(answer: Response) -> Response:
     """Whoever checks the log may do so from a page of their own; also learn what is not there."""
     answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     answer.headers.setdefault("Cache-Control", "no-store")
     return answer
 

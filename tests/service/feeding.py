@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from activities.catalogue.models import Partner, Scene
 from service.feeds.keys import make, secret_of
 from service.feeds.signatures import sign
-from service.identity.subjects import add_subjects
+from service.identity.outside_ids import add_ids
 from service.services import Services
 from tests.makers import APRIL_12, a_resident
 
@@ -34,7 +34,8 @@ class Sender:
 
         def work(session):
             holder_id = a_resident(session)
-            add_subjects(session, self.partner, {subject: holder_id})
+            now, keyring = datetime.now(UTC), self.services.keyring
+            add_ids(session, keyring, self.partner, {subject: holder_id}, now=now)
             return holder_id
 
         self.residents[subject] = self.services.database.transact(work)

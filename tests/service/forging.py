@@ -49,9 +49,9 @@ def _signed_by_hand(tokens: Tokens, headers: dict[str, Any], payload: bytes) -> 
     return f"{message}.{_coded(tokens.keys[0].private.sign(message.encode()))}"
 
 
-def bad_tokens(tokens: Tokens) -> dict[str, str]:
+def bad_tokens(tokens: Tokens, claims: dict[str, Any] | None = None) -> dict[str, str]:
     """By name. But for the garbage, each is wrong in one thing only."""
-    claims = good_claims(tokens)
+    claims = claims or good_claims(tokens)
     return _garbage() | _wrong_signatures(tokens, claims) | _wrong_claims(tokens, claims)
 
 

@@ -81,8 +81,6 @@ def test_a_statement_is_paged_from_the_newest_to_the_first(client, database, bea
         "expires_on", "reverses_id",
     }  # fmt: skip
     assert datetime.fromisoformat(entry["occurred_at"]) == NOW
-    last = f"/v1/accounts/{account['id']}/statement?cursor={entry['transfer_id']}"
-    assert client.get(last, headers=headers).json == {"entries": [], "next_cursor": None}
 
 
 def test_an_activity_says_what_it_saved_and_earned_and_why_in_both_languages(
@@ -352,7 +350,7 @@ def test_an_officer_of_another_division_reads_nothing(client, database, bearer, 
     def send(x):
         return client.get(f"{REPORT}?month=2016-04", headers=headers | x)
 
-    refused_in_both_languages(database, send, 403, "wrong-role")
+    refused_in_both_languages(database, send, 404, "unknown-division")
 
 
 @pytest.mark.parametrize(

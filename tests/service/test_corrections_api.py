@@ -157,7 +157,7 @@ def test_the_same_person_does_not_approve(client, database, anna, bearer, url, a
         anna,
         bearer("operator", "anna"),
         bearer("operator", " anna "),
-        bearer("operator", "anna", "x"),
+        bearer("operator", "anna", "310118"),
     ):
 
         def send(x, same=same):

@@ -14,13 +14,15 @@ import pytest
 from sqlalchemy import text
 
 from service.db import Database, owner_engine
+from service.identity.keyring import Keyring
+from service.identity.outside_ids import find_holders
 
 DATA = Path(__file__).resolve().parents[2] / "service" / "data"
 
 
 @pytest.fixture(scope="module")
 def demo(copied_database, urls, tmp_path_factory):
-    """Runs ``tanhui`` with the words given; the database's URL is its attribute."""
+    """Runs ``tanhui`` with the words given; the file of its master keys is its attribute."""
     var = tmp_path_factory.mktemp("demo")
     with copied_database() as url:
 
@@ -37,6 +39,7 @@ def demo(copied_database, urls, tmp_path_factory):
                 env=environ, capture_output=True, text=True, timeout=120, check=False,
             )  # fmt: skip
 
+        run.keys = var / "keys" / "identity.keys"
         database = Database(url)
         yield run, database
         database.dispose()
@@ -89,12 +92,13 @@ def test_rides_come_to_what_the_file_says(first):
 
 def test_the_report_of_april_adds_up_to_the_file(first, demo):
     """The district's total is the sum over its residents' rows of April."""
-    _, database = demo
-    query = text(
-        "SELECT subject FROM subject JOIN participant USING (holder_id)"
-        " WHERE source = 'fitbit-sample' AND starts_with(division_code, '310118')"
-    )
-    wearers = set(database.transact(lambda s: s.scalars(query).all()))
+    run, database = demo
+    ids = {row["Id"] for row in rows("steps-2016.csv")}
+    keyring = Keyring.from_file(run.keys)
+    holders = database.transact(lambda s: find_holders(s, keyring, "fitbit-sample", ids))
+    query = text("SELECT holder_id FROM participant WHERE starts_with(division_code, '310118')")
+    there = set(database.transact(lambda s: s.scalars(query).all()))
+    wearers = {each for each, holder in holders.items() if holder in there}
     april = [
         row
         for row in rows("steps-2016.csv")

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from sqlalchemy import func, select
 from activities.models import Activity, FeedBatch
 from service.feeds.bodies import LINE_MAX_BYTES, lines_of
 from service.feeds.line_messages import line_message
-from service.identity.subjects import add_subjects
+from service.identity.outside_ids import add_ids
 from tests.makers import balance
 from tests.service.answers import ENGLISH, books, refused
 from tests.service.feeding import a_sender, ndjson, told
@@ -230,8 +231,9 @@ def test_who_became_known_later_changes_nothing_of_the_answer(sender):
     late = sender.resident()
     body = ndjson([sender.event("late"), sender.event(late)])
     first = sender.post(body)
+    ids, keyring = {"late": sender.residents[late]}, sender.services.keyring
     sender.services.database.transact(
-        lambda s: add_subjects(s, sender.partner, {"late": sender.residents[late]})
+        lambda s: add_ids(s, keyring, sender.partner, ids, now=datetime.now(UTC))
     )
 
     assert sender.post(body).data == first.data

@@ -3,7 +3,9 @@
 import json
 import re
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from activities.catalogue.models import FeedKey
 from service.cli import REFUSALS, tanhui
 from service.feeds.errors import TooManyKeys, UnknownFeedKey, UnknownPartner
-from service.feeds.keys import LIVE_MAX, listed, live_keys, make, retire, secret_of
+from service.feeds.keys import LIVE_MAX, SCOPES, listed, live_keys, make, retire, secret_of
 from service.feeds.signatures import PREFIX
+from tests.makers import NOW
 from tests.service.feeding import a_sender
 
 
@@ -59,7 +62,7 @@ def test_nothing_that_is_stored_gives_a_secret_away(sender, services):
     )
 
     assert set(stored[0]) - {"_sa_instance_state"} == {
-        "id", "partner_code", "made_by", "made_at", "retired_at"
+        "id", "partner_code", "made_by", "made_at", "retired_at", "scopes", "expires_at"
     }  # fmt: skip
     assert secret_of(b"another key file" * 2, sender.keys[0]) != sender.secret()
 
@@ -84,7 +87,7 @@ def test_a_key_may_end_at_an_instant_to_come(run, sender, services):
         return services.database.transact(lambda s: live_keys(s, sender.scene, now=at))
 
     assert sender.post([]).status_code == 200
-    assert live(then - timedelta(seconds=1)) == [(sender.keys[0], sender.partner)]
+    assert [key.id for key in live(then - timedelta(seconds=1))] == sender.keys
     assert live(then) == []
 
 
@@ -118,6 +121,55 @@ def test_a_partner_has_some_live_keys_at_most(sender, services):
 
     services.database.transact(lambda session: retire(session, made[0].id, at=now))
     assert new().retired_at is None
+
+
+def test_of_keys_made_at_once_no_more_live_than_may(sender, services):
+    now, barrier = datetime.now(UTC), Barrier(3)
+
+    def one(_: int) -> bool:
+        barrier.wait()
+        try:
+            services.database.transact(
+                lambda session: make(session, sender.partner, made_by="x", now=now)
+            )
+        except TooManyKeys:
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(one, range(3))) == LIVE_MAX - 1
+
+
+def test_more_keys_of_before_stay_as_they_are(sender, services):
+    def settle(session):
+        for _ in range(3):
+            session.add(FeedKey(id=uuid4(), partner_code=sender.partner, made_by="x", made_at=NOW))
+
+    services.database.transact(settle)
+    now = datetime.now(UTC)
+
+    assert sender.post([]).status_code == 200
+    live = services.database.transact(lambda s: live_keys(s, sender.scene, now=now))
+    assert len(live) == 4
+    assert {tuple(key.scopes) for key in live} == {SCOPES}
+
+
+def test_a_key_is_made_for_some_things_and_some_days(run, sender):
+    done = run("feeds", "key", "new", sender.partner, "--by", "li.na", "--scope", "totals",
+               "--scope", "events", "--days", "30")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert sender.post([]).status_code == 200
+
+    (first, second) = json.loads(run("feeds", "key", "list", sender.partner, "--json").stdout)
+
+    assert first["last_used_at"] is not None
+    assert second["last_used_at"] is None
+    assert second["scopes"] == ["events", "totals"]
+    good_for = datetime.fromisoformat(second["expires_at"]) - datetime.fromisoformat(
+        second["made_at"]
+    )
+    assert good_for == timedelta(days=30)
+    assert second["expires_at"][:10] in run("feeds", "key", "list", sender.partner).stdout
 
 
 def test_the_service_may_not_change_whose_a_key_is(sender, services):

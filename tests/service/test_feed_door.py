@@ -10,10 +10,11 @@ from sqlalchemy import text
 
 from activities.events import Event
 from ledgers.bulk import array_of
+from service.api_keys.uses import last_uses
 from service.app import create_app
 from service.db import Database
 from service.feeds.bodies import BODY_MAX_BYTES, lines_of
-from service.feeds.keys import make, retire
+from service.feeds.keys import SCOPES, make, retire
 from tests.service.answers import refused
 from tests.service.feeding import a_sender, ndjson, told
 
@@ -226,7 +227,7 @@ def test_a_message_may_come_again_where_the_database_failed(settings, services, 
     insert = "INSERT INTO received_event SELECT k, k, k, k FROM unnest(CAST(:k AS uuid[])) AS k"
     with services.database.engine.connect() as somebody:
         somebody.execute(text(insert), {"k": key})  # Takes their time over the very event.
-        assert sender.post([event], id_="msg_1").status_code == 500
+        assert sender.post([event], id_="msg_1").status_code == 503
         somebody.rollback()
     sender.client = ours
 
@@ -243,3 +244,88 @@ def test_a_batch_id_is_plain(sender, batch_id):
 @pytest.mark.parametrize("version", [0, -1, 1.5, "x", 10**9])
 def test_a_version_is_a_whole_number_from_one(sender, version):
     refused(sender.post([], version=version), 422, "body-does-not-fit")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_key_opens_what_it_is_for_and_nothing_else(services, sender, read, scope):
+    now = datetime.now(UTC)
+    new = services.database.transact(
+        lambda session: make(session, sender.partner, made_by="t", now=now, scopes=[scope])
+    )
+    sender.keys.append(new.id)
+    body = b'{"events": 1, "quantity": 1}'
+    secret, path = sender.secret(1), f"/v1/feeds/{sender.scene}"
+    answers = {
+        "events": sender.post([], secret=secret),
+        "totals": sender.client.put(
+            f"{path}/totals/2016-04-12",
+            data=body,
+            headers=sender.signed(body, secret=secret),
+            content_type="application/json",
+        ),
+        "reconciliation": sender.client.get(
+            f"{path}/reconciliation?day=2016-04-12", headers=sender.signed(b"", secret=secret)
+        ),
+    }
+
+    assert answers.pop(scope).status_code == 200
+    for wanted, answer in answers.items():
+        assert refused(answer, 403, "feed-key-lacks-scope")["scope"] == wanted
+    assert len(read) == (scope == "events")
+
+
+def test_of_two_signatures_the_one_that_may_counts(services, sender):
+    now = datetime.now(UTC)
+    new = services.database.transact(
+        lambda session: make(session, sender.partner, made_by="t", now=now, scopes=["totals"])
+    )
+    sender.keys.append(new.id)
+    headers = sender.signed(b"")
+    other = sender.signed(
+        b"", secret=sender.secret(1), id_=headers["webhook-id"],
+        at=datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC),
+    )  # fmt: skip
+    headers["webhook-signature"] = f"{other['webhook-signature']} {headers['webhook-signature']}"
+
+    assert sender.post([], headers=headers).status_code == 200
+
+
+def test_a_key_without_its_scope_does_not_use_up_the_messages_id(services, sender):
+    now = datetime.now(UTC)
+    new = services.database.transact(
+        lambda session: make(session, sender.partner, made_by="t", now=now, scopes=["totals"])
+    )
+    sender.keys.append(new.id)
+
+    refused(sender.post([], id_="msg_1", secret=sender.secret(1)), 403, "feed-key-lacks-scope")
+    assert sender.post([], id_="msg_1").status_code == 200
+
+
+def test_a_key_that_has_expired_opens_nothing(services, sender, read):
+    now = datetime.now(UTC)
+    expired = services.database.transact(
+        lambda session: make(
+            session, sender.partner, made_by="t", now=now - timedelta(days=2),
+            good_for=timedelta(days=1),
+        )
+    )  # fmt: skip
+    sender.keys.append(expired.id)
+
+    refused(sender.post([], secret=sender.secret(1)), 401, "bad-signature")
+    assert read == []
+
+
+def test_when_a_key_verified_a_message_is_written_once_a_minute(services, sender, statements):
+    def used():
+        return services.database.transact(lambda session: last_uses(session, sender.keys))
+
+    assert used() == {}
+    refused(sender.post([], secret=b"x"), 401, "bad-signature")
+    assert used() == {}
+    assert sender.post([]).status_code == 200
+    first = used()
+    assert first.keys() == set(sender.keys)
+    with statements() as sent:
+        assert sender.post([], "b2").status_code == 200
+    assert not [each for each in sent if "key_use" in each]
+    assert used() == first

@@ -165,7 +165,7 @@ def test_what_came_by_file_counts_too(sender, tmp_path):
     file = tmp_path / "events.ndjson"
     one = sender.resident()
     file.write_bytes(ndjson([sender.event(one), sender.event(one)]))
-    import_file(sender.services.database, file, sender.scene)
+    import_file(sender.services.database, sender.services.keyring, file, sender.scene)
 
     told_ = found(sender)
 
@@ -230,12 +230,12 @@ def test_an_operator_asks_for_a_scene_that_is_not_there(sender, bearer):
 
 def test_the_number_of_statements_does_not_grow_with_the_events(sender, statements):
     day = datetime(2016, 4, 12, tzinfo=UTC).date()
-    counts = []
+    counts, keyring = [], sender.services.keyring
     for number in (2, 40):
         sender.post([sender.event(sender.resident()) for _ in range(number)], f"n{number}")
         with statements() as seen:
             sender.services.database.transact(
-                lambda session: reconcile(session, get_feed(session, sender.scene), day)
+                lambda session: reconcile(session, get_feed(session, keyring, sender.scene), day)
             )
         counts.append(len(seen))
 

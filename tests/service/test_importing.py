@@ -14,17 +14,17 @@ from activities.models import Activity, ReceivedEvent
 from service.demo import FEEDS
 from service.feeds.formats import FORMATS
 from service.feeds.importing import UnreadableFile, import_file
-from service.identity.subjects import add_subjects
+from service.identity.outside_ids import add_ids
 from tests.makers import a_resident, balance
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HEAD = "Rental.Id,Duration,Bike.Id,End.Date,EndStation.Id,EndStation.Name,Start.Date,S,N"
 
 
-def a_rider(database, rental: str):
+def a_rider(database, keyring, rental: str):
     def work(session):
         holder_id = a_resident(session)
-        add_subjects(session, "tfl-sample", {rental: holder_id})
+        add_ids(session, keyring, "tfl-sample", {rental: holder_id}, now=datetime.now(UTC))
         return holder_id
 
     return database.transact(work)
@@ -86,31 +86,33 @@ def test_a_rental_is_in_london_time(written, utc):
 
 
 @pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.scene)
-def test_every_row_of_the_bundled_files_can_be_read(database, feed, tmp_path):
+def test_every_row_of_the_bundled_files_can_be_read(database, keyring, feed, tmp_path):
     """No resident is enrolled here: each row is read and reported as an unknown resident."""
-    summary = import_file(database, feed.file, feed.scene, dry_run=True)
+    summary = import_file(database, keyring, feed.file, feed.scene, dry_run=True)
 
     rows = len(feed.file.read_text(encoding="utf-8").splitlines()) - 1
     assert summary.rows == summary.unreadable == rows
     assert {why.split("'")[0] for _, why in summary.problems} == {"unknown resident "}
 
 
-def test_a_comma_in_a_name_does_not_shift_the_columns(database, tmp_path):
+def test_a_comma_in_a_name_does_not_shift_the_columns(database, keyring, tmp_path):
     number = uuid4().hex
-    holder_id = a_rider(database, number)
+    holder_id = a_rider(database, keyring, number)
     file = tmp_path / "trips.csv"
     file.write_text(f"{HEAD}\n{rental(number, station='Frith Street, Soho')}\n", encoding="utf-8")
 
-    summary = import_file(database, file, "demo.bike")
+    summary = import_file(database, keyring, file, "demo.bike")
 
     assert (summary.rows, summary.verified, summary.points) == (1, 1, 52)
     assert database.transact(lambda s: balance(s, holder_id)) == 52
 
 
-def test_a_row_that_cannot_be_read_is_named_and_the_others_are_imported(database, tmp_path):
+def test_a_row_that_cannot_be_read_is_named_and_the_others_are_imported(
+    database, keyring, tmp_path
+):
     good = [uuid4().hex for _ in range(3)]
     for number in good:
-        a_rider(database, number)
+        a_rider(database, keyring, number)
     rows = [
         HEAD,
         rental(good[0]),
@@ -126,61 +128,61 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_imported(database
     file = tmp_path / "trips.csv"
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
-    summary = import_file(database, file, "demo.bike")
+    summary = import_file(database, keyring, file, "demo.bike")
 
     assert (summary.rows, summary.verified, summary.unreadable) == (9, 3, 6)
     assert sorted(line for line, _ in summary.problems) == [3, 4, 5, 6, 7, 10]
     assert all(why for _, why in summary.problems)
 
 
-def test_a_missing_column_is_named_and_nothing_is_imported(database, tmp_path):
+def test_a_missing_column_is_named_and_nothing_is_imported(database, keyring, tmp_path):
     number = uuid4().hex
-    holder_id = a_rider(database, number)
+    holder_id = a_rider(database, keyring, number)
     file = tmp_path / "trips.csv"
     file.write_text(f"{HEAD.replace('Start.Date', 'Begin')}\n{rental(number)}\n", encoding="utf-8")
 
     with pytest.raises(UnreadableFile, match=r"column Start\.Date is missing"):
-        import_file(database, file, "demo.bike")
+        import_file(database, keyring, file, "demo.bike")
 
     assert database.transact(lambda s: balance(s, holder_id)) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"\xff\xfe\x00a", b'"' + b"x" * 300_000])
-def test_what_is_no_csv_is_refused_in_one_line(database, tmp_path, content):
+def test_what_is_no_csv_is_refused_in_one_line(database, keyring, tmp_path, content):
     file = tmp_path / "trips.csv"
     file.write_bytes(content)
 
     with pytest.raises(UnreadableFile) as refusal:
-        import_file(database, file, "demo.bike")
+        import_file(database, keyring, file, "demo.bike")
 
     assert "\n" not in str(refusal.value)
 
 
-def test_an_unknown_scene(database, tmp_path):
+def test_an_unknown_scene(database, keyring, tmp_path):
     with pytest.raises(UnknownScene):
-        import_file(database, tmp_path / "x.csv", "no.such")
+        import_file(database, keyring, tmp_path / "x.csv", "no.such")
 
 
-def test_importing_twice_changes_nothing(database, tmp_path):
+def test_importing_twice_changes_nothing(database, keyring, tmp_path):
     number = uuid4().hex
-    holder_id = a_rider(database, number)
+    holder_id = a_rider(database, keyring, number)
     file = tmp_path / "trips.csv"
     file.write_text(f"{HEAD}\n{rental(number)}\n", encoding="utf-8")
 
-    first, second = (import_file(database, file, "demo.bike") for _ in range(2))
+    first, second = (import_file(database, keyring, file, "demo.bike") for _ in range(2))
 
     assert (first.already_known, second.already_known) == (0, 1)
     assert (second.by_code, second.points) == (first.by_code, first.points)
     assert database.transact(lambda s: balance(s, holder_id)) == 52
 
 
-def test_a_dry_run_answers_and_writes_nothing(database, tmp_path):
+def test_a_dry_run_answers_and_writes_nothing(database, keyring, tmp_path):
     number = uuid4().hex
-    holder_id = a_rider(database, number)
+    holder_id = a_rider(database, keyring, number)
     file = tmp_path / "trips.csv"
     file.write_text(f"{HEAD}\n{rental(number)}\n", encoding="utf-8")
 
-    summary = import_file(database, file, "demo.bike", dry_run=True)
+    summary = import_file(database, keyring, file, "demo.bike", dry_run=True)
 
     assert (summary.verified, summary.points) == (1, 52)
 
@@ -194,7 +196,9 @@ def test_a_dry_run_answers_and_writes_nothing(database, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
-def test_the_native_format_comes_as_csv_or_ndjson(database, native_scene, tmp_path, suffix):
+def test_the_native_format_comes_as_csv_or_ndjson(
+    database, keyring, native_scene, tmp_path, suffix
+):
     holder_id = database.transact(a_resident)
     row = native_row(holder_id, uuid4().hex)
     text = (
@@ -205,12 +209,12 @@ def test_the_native_format_comes_as_csv_or_ndjson(database, native_scene, tmp_pa
     file = tmp_path / f"events.{suffix}"
     file.write_text("\ufeff" + text if suffix == "csv" else text, encoding="utf-8")
 
-    summary = import_file(database, file, native_scene)
+    summary = import_file(database, keyring, file, native_scene)
 
     assert (summary.rows, summary.verified, summary.unreadable) == (1, 1, 0)
 
 
-def test_bad_lines_of_ndjson_are_named(database, native_scene, tmp_path):
+def test_bad_lines_of_ndjson_are_named(database, keyring, native_scene, tmp_path):
     holder_id = database.transact(a_resident)
     lines = [
         json.dumps(native_row(holder_id, uuid4().hex)),
@@ -227,7 +231,7 @@ def test_bad_lines_of_ndjson_are_named(database, native_scene, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_text("\n".join(lines), encoding="utf-8")
 
-    summary = import_file(database, file, native_scene)
+    summary = import_file(database, keyring, file, native_scene)
 
     assert (summary.rows, summary.verified, summary.unreadable) == (10, 1, 9)
     assert sorted(line for line, _ in summary.problems) == list(range(2, 11))

@@ -180,7 +180,7 @@ def written(sender, *rows: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("packed", ["csv", "csv.gz", "zip"])
 def test_a_foreign_file_in_gb18030_is_imported_packed_or_not(
-    database, sender, mapped, tmp_path, packed
+    database, keyring, sender, mapped, tmp_path, packed
 ):
     subject = sender.resident()
     text = written(
@@ -193,7 +193,7 @@ def test_a_foreign_file_in_gb18030_is_imported_packed_or_not(
     file = tmp_path / f"行程.{packed}"
     file.write_bytes({"csv": text, "csv.gz": gzip.compress(text), "zip": zipped(text)}[packed])
 
-    summary = import_file(database, file, sender.scene, mapping=mapped())
+    summary = import_file(database, keyring, file, sender.scene, mapping=mapped())
 
     assert (summary.rows, summary.unreadable) == (4, 2)
     assert [line for line, _ in summary.problems] == [5, 4]
@@ -211,14 +211,14 @@ def zipped(text: bytes, *names: str) -> bytes:
     return out.getvalue()
 
 
-def test_what_a_file_brought_is_kept_for_the_reconciliation(database, sender, tmp_path):
+def test_what_a_file_brought_is_kept_for_the_reconciliation(database, keyring, sender, tmp_path):
     events = [sender.event(sender.resident()) for _ in range(3)]
     file = tmp_path / "events.ndjson"
     file.write_bytes(ndjson(events))
     query = select(FeedBatch).where(FeedBatch.scene_code == sender.scene)
 
     for _ in range(2):  # Again nothing is new, and nothing is kept.
-        import_file(database, file, sender.scene)
+        import_file(database, keyring, file, sender.scene)
         (kept,) = database.transact(lambda session: session.scalars(query).all())
 
     assert kept.batch_id == "file events.ndjson, line 1"
@@ -226,7 +226,7 @@ def test_what_a_file_brought_is_kept_for_the_reconciliation(database, sender, tm
     assert kept.totals["days"] == {"2016-04-12": 3}
 
 
-def test_ndjson_takes_what_a_batch_takes(database, sender, tmp_path):
+def test_ndjson_takes_what_a_batch_takes(database, keyring, sender, tmp_path):
     subject = sender.resident()
     events = [
         sender.event(subject, details={"place": "310118"}),
@@ -236,7 +236,7 @@ def test_ndjson_takes_what_a_batch_takes(database, sender, tmp_path):
     file = tmp_path / "events.jsonl.gz"
     file.write_bytes(gzip.compress(ndjson(events) + b"[" * 3_000))
 
-    summary = import_file(database, file, sender.scene)
+    summary = import_file(database, keyring, file, sender.scene)
 
     assert (summary.rows, summary.verified) == (4, 1)
     assert dict(summary.problems) == {
@@ -268,28 +268,30 @@ NOT_UTF_8 = b"a,b\n1,2\n\xd6\xd0,3\n"
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_file_of_events_is_refused_and_nothing_imported(
-    database, sender, tmp_path, name, content, why
+    database, keyring, sender, tmp_path, name, content, why
 ):
     file = tmp_path / name
     file.write_bytes(content)
     before = books(database)
 
     with pytest.raises(UnreadableFile, match=why) as refusal:
-        import_file(database, file, sender.scene)
+        import_file(database, keyring, file, sender.scene)
 
     assert str(file) in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert books(database) == before
 
 
-def test_a_late_fault_of_the_encoding_keeps_the_rows_before_it_out_too(database, sender, tmp_path):
+def test_a_late_fault_of_the_encoding_keeps_the_rows_before_it_out_too(
+    database, keyring, sender, tmp_path
+):
     subject = sender.resident()
     file = tmp_path / "events.ndjson"
     rows = ndjson([sender.event(subject, minute=n) for n in range(0, 600, 20)])
     file.write_bytes(rows + b'{"event_id":"\xff"}\n')
 
     with pytest.raises(UnreadableFile, match="line 31: not utf-8"):
-        import_file(database, file, sender.scene)
+        import_file(database, keyring, file, sender.scene)
 
     query = select(func.count()).where(Activity.scene_code == sender.scene)
     assert database.transact(lambda session: session.scalar(query)) == 0
@@ -323,11 +325,11 @@ fuzzed = hypothesis_settings(
     content=st.binary(max_size=400), name=st.sampled_from(["a.csv", "a.ndjson", "a.gz", "a.zip"])
 )
 def test_random_bytes_are_refused_or_reported_line_by_line(
-    database, sender, tmp_path, content, name
+    database, keyring, sender, tmp_path, content, name
 ):
     file = tmp_path / name
     file.write_bytes(content)
-    summary = imported(database, file, sender.scene)
+    summary = imported(database, keyring, file, sender.scene)
 
     assert summary is None or summary.rows == summary.unreadable
 
@@ -338,7 +340,7 @@ def test_random_bytes_are_refused_or_reported_line_by_line(
     kind=st.sampled_from(["csv", "ndjson", "gz"]),
 )
 def test_a_file_with_some_bytes_changed_is_refused_whole_or_row_by_row(
-    database, sender, mapped, tmp_path, changes, kind
+    database, keyring, sender, mapped, tmp_path, changes, kind
 ):
     """Every row is an answer or a problem, or the file is refused and nothing of it is there."""
     if not sender.residents:
@@ -365,7 +367,7 @@ def test_a_file_with_some_bytes_changed_is_refused_whole_or_row_by_row(
         )
         return database.transact(lambda session: session.scalar(query))
 
-    summary = imported(database, file, sender.scene, mapping=mapping)
+    summary = imported(database, keyring, file, sender.scene, mapping=mapping)
 
     if summary is None:
         assert kept() == 0
@@ -373,11 +375,11 @@ def test_a_file_with_some_bytes_changed_is_refused_whole_or_row_by_row(
         assert sum(summary.by_decision.values()) + summary.unreadable == summary.rows
 
 
-def test_a_dry_run_keeps_no_batch_either(database, sender, tmp_path):
+def test_a_dry_run_keeps_no_batch_either(database, keyring, sender, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_bytes(ndjson([sender.event(sender.resident())]))
 
-    summary = import_file(database, file, sender.scene, dry_run=True)
+    summary = import_file(database, keyring, file, sender.scene, dry_run=True)
 
     assert summary.verified == 1
     query = select(func.count()).where(FeedBatch.scene_code == sender.scene)

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from ledgers.log.errors import LogError
@@ -22,6 +23,7 @@ from ledgers.log.notes import COSIGNATURE, VerifierKey, cosigned_message, open_n
 from ledgers.log.receipts import Receipt
 from ledgers.log.tiles import LogFolder, split_bundle
 from service import starting
+from service.admin.models import AdminAct
 from service.cli import tanhui
 from service.services import Services
 from service.settings import Settings
@@ -312,6 +314,9 @@ def test_a_witness_signature_is_published_and_asked_for(site, tmp_path):
     assert f"witness.example signed it {at}" in site.cli("verify", "--witness", witness.key)
     made = Receipt.parse(site.cli("prove", site.resident.transfers[0]))
     assert made.proof.checkpoint == note
+    query = select(AdminAct).where(AdminAct.what == "log.cosign")
+    (act,) = site.services.database.transact(lambda s: s.scalars(query).all())
+    assert len(act.after["signatures"]) - len(act.before["signatures"]) == 1
 
 
 def test_a_signature_of_something_else_is_not_published(site, tmp_path):

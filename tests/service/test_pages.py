@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 from service.app import create_app
 from service.db import Database
 from service.demo import FEEDS, RESIDENT
-from service.identity.subjects import add_subjects
+from service.identity.outside_ids import add_ids
 from service.problem_types.kinds import ProblemType
 from service.problems import ALL_TYPES
 from service.settings import Settings
@@ -95,7 +96,9 @@ def demo(own_app: Flask, fresh_database: Database) -> FlaskClient:
 
     def settle(session: Session) -> None:
         holder_id = a_resident(session)
-        add_subjects(session, FEEDS[0].partner, {RESIDENT: holder_id})
+        keyring = own_app.extensions["tanhui"].keyring
+        ids = {RESIDENT: holder_id}
+        add_ids(session, keyring, FEEDS[0].partner, ids, now=datetime.now(UTC))
         recorded(session, a_walk(holder_id, 13_162), a_walk(holder_id, 0, day=1))
 
     fresh_database.transact(settle)

@@ -8,10 +8,14 @@ import activities.errors
 import activities.reviewing.errors
 import ledgers.errors
 import rewards.errors
+import service.api_keys.errors
 import service.districts.errors
 import service.errors
 import service.feeds.errors
 import service.identity.errors
+import service.identity.family.errors
+import service.identity.logins.errors
+import service.identity.staff.errors
 import service.jobs.errors
 from ledgers.errors import DomainError
 from service.problems import ALL_TYPES, PROBLEM_TYPES
@@ -21,10 +25,14 @@ MODULES = (
     activities.reviewing.errors,
     ledgers.errors,
     rewards.errors,
+    service.api_keys.errors,
     service.districts.errors,
     service.feeds.errors,
     service.errors,
     service.identity.errors,
+    service.identity.family.errors,
+    service.identity.logins.errors,
+    service.identity.staff.errors,
     service.jobs.errors,
 )
 

@@ -20,6 +20,7 @@ from activities.errors import (
     UnknownScene,
 )
 from ledgers.errors import DomainError
+from service.admin.origin import from_command
 from service.cli import tanhui
 from service.jobs.execution import once
 from service.jobs.schedule import named
@@ -176,8 +177,8 @@ def test_the_job_reminds_once_of_a_scene_that_ends_within_three_months(
     code = fresh_database.transact(lambda s: a_scene(s, approved_to=days(30)).code)
     caplog.set_level(logging.WARNING)
     try:
-        _, first = once(parts, named("remind_scenes"))
-        _, again = once(parts, named("remind_scenes"))
+        _, first = once(parts, named("remind_scenes"), who=from_command("anna"))
+        _, again = once(parts, named("remind_scenes"), who=from_command("anna"))
     finally:
         parts.database.dispose()
 

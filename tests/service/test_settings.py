@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from service.identity.keyring import Keyring
+from service.login_settings import LoginSettings
 from service.settings import Settings, SettingsError
 
 SECRET = "hunter2"
+NAMES = [each.name for each in (*fields(Settings), *fields(LoginSettings)) if each.name != "logins"]
 
 
 def wrong(**environ: str) -> str:
@@ -39,6 +41,10 @@ def test_an_empty_environment_is_the_default_set_up():
         port=8000,
         workers=2,
         review_two_persons_points=2_000,
+        rate_limits=1.0,
+        cors_origins=(),
+        trusted_proxies=0,
+        logins=LoginSettings(),
     )
 
 
@@ -49,6 +55,7 @@ def test_every_setting_can_be_set(tmp_path):
     (tmp_path / "identity.keys").touch()
     (tmp_path / "log.pem").touch()
     (tmp_path / "attestation.pem").touch()
+    (tmp_path / "outside.secret").touch()
     environ = {
         "TANHUI_VAR_DIR": str(tmp_path),
         "TANHUI_DATABASE_URL": "postgresql://me:pa%40ss@db:6432/tanhui?sslmode=verify-full",
@@ -69,6 +76,20 @@ def test_every_setting_can_be_set(tmp_path):
         "TANHUI_PORT": "65535",
         "TANHUI_WORKERS": "64",
         "TANHUI_REVIEW_TWO_PERSONS_POINTS": "500",
+        "TANHUI_RATE_LIMITS": "2.5",
+        "TANHUI_CORS_ORIGINS": "https://app.example.cn, http://localhost:5173",
+        "TANHUI_TRUSTED_PROXIES": "2",
+        "TANHUI_TERMS_VERSION": "3",
+        "TANHUI_SMS_URL": "https://sms.example.cn/send?region=sh",
+        "TANHUI_SMS_TOKEN_FILE": str(tmp_path / "outside.secret"),
+        "TANHUI_SMS_TEMPLATE": "SMS_1234",
+        "TANHUI_WECHAT_URL": "http://127.0.0.1:9000/",
+        "TANHUI_WECHAT_APP_ID": "wx0123456789abcdef",
+        "TANHUI_WECHAT_SECRET_FILE": str(tmp_path / "outside.secret"),
+        "TANHUI_OIDC_ISSUER": "https://login.example.cn/city",
+        "TANHUI_OIDC_CLIENT_ID": "tanhui",
+        "TANHUI_OIDC_CLIENT_SECRET_FILE": str(tmp_path / "outside.secret"),
+        "TANHUI_OIDC_REDIRECT_URLS": "https://app.example.cn/back, cn.example.app:/back",
     }
 
     found = Settings.from_env(environ)
@@ -95,12 +116,28 @@ def test_every_setting_can_be_set(tmp_path):
         port=65535,
         workers=64,
         review_two_persons_points=500,
+        rate_limits=2.5,
+        cors_origins=("https://app.example.cn", "http://localhost:5173"),
+        trusted_proxies=2,
+        logins=LoginSettings(
+            terms_version=3,
+            sms_url="https://sms.example.cn/send?region=sh",
+            sms_token_file=tmp_path / "outside.secret",
+            sms_template="SMS_1234",
+            wechat_url="http://127.0.0.1:9000",
+            wechat_app_id="wx0123456789abcdef",
+            wechat_secret_file=tmp_path / "outside.secret",
+            oidc_issuer="https://login.example.cn/city",
+            oidc_client_id="tanhui",
+            oidc_client_secret_file=tmp_path / "outside.secret",
+            oidc_redirect_urls=("https://app.example.cn/back", "cn.example.app:/back"),
+        ),
     )
-    assert {f"TANHUI_{field.name.upper()}" for field in fields(Settings)} == set(environ)
+    assert {f"TANHUI_{name.upper()}" for name in NAMES} == set(environ)
 
 
 def test_an_empty_value_is_the_default():
-    names = [f"TANHUI_{field.name.upper()}" for field in fields(Settings)]
+    names = [f"TANHUI_{name.upper()}" for name in NAMES]
 
     assert Settings.from_env(dict.fromkeys(names, "")) == Settings.from_env({})
 
@@ -125,13 +162,21 @@ def test_all_that_is_wrong_is_named_at_once():
         WORKERS="0",
         DATABASE="x",
         REDIS_URI="y",
+        TERMS_VERSION="new",
+        SMS_URL="http://sms.example.cn",
+        SMS_TOKEN_FILE="/nowhere/sms.token",
+        WECHAT_APP_ID="wx0123456789abcdef",
+        OIDC_ISSUER="https://login.example.cn",
+        OIDC_REDIRECT_URLS="/back",
     )
 
     problems = message.split("; ")
     names = [problem.split()[0].removeprefix("TANHUI_") for problem in problems]
     assert sorted(names) == sorted(
         ["DATABASE_URL", "REDIS_URL", "TOKEN_KEY_FILE", "VOUCHER_KEY_FILE", "FEED_KEY_FILE",
-         "LOG_KEY_FILE", "LOG_ORIGIN", "PUBLIC_URL", "PORT", "WORKERS", "DATABASE", "REDIS_URI"]
+         "LOG_KEY_FILE", "LOG_ORIGIN", "PUBLIC_URL", "PORT", "WORKERS", "DATABASE", "REDIS_URI",
+         "TERMS_VERSION", "SMS_URL", "SMS_TOKEN_FILE", "WECHAT_SECRET_FILE", "OIDC_CLIENT_ID",
+         "OIDC_CLIENT_SECRET_FILE", "OIDC_REDIRECT_URLS"]
     )  # fmt: skip
 
 
@@ -186,6 +231,24 @@ def test_each_way_to_write_the_database_means_the_same_driver(scheme):
     assert found.database_url == "postgresql+psycopg://me:p#/ss@h/x"
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "on", "OFF", "1e3", "nan", "inf", "99999", "1.234"])
+def test_a_factor_of_the_limits_is_a_plain_number_or_off(value):
+    assert wrong(RATE_LIMITS=value).startswith("TANHUI_RATE_LIMITS is")
+    assert Settings.from_env({"TANHUI_RATE_LIMITS": "off"}).rate_limits == 0
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "null", "https://*.example.cn", "https://example.cn/", "https://example.cn/app",
+     "example.cn", "https://", "ftp://example.cn", "https://a.cn,", "https://Example.cn",
+     "https://.cn", "https://me@a.cn", "https://a.cn:0", "https://[::1]"],
+)  # fmt: skip
+def test_an_origin_is_exact_and_no_pattern(origin):
+    assert wrong(CORS_ORIGINS=f"https://good.example.cn,{origin}").startswith(
+        "TANHUI_CORS_ORIGINS: "
+    )
+
+
 def test_a_folder_is_no_key_file(tmp_path):
     assert "which is no file" in wrong(TOKEN_KEY_FILE=str(tmp_path))
 
@@ -234,3 +297,31 @@ def test_the_log_is_named_by_its_public_address_without_password(public_url, ori
 @pytest.mark.parametrize("origin", ["a log", "a+log", "a\tlog"])
 def test_an_origin_that_cannot_name_a_key_is_refused(origin):
     assert wrong(LOG_ORIGIN=origin).startswith("TANHUI_LOG_ORIGIN must name the log")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://sms.example.cn", "ftp://127.0.0.1", "//127.0.0.1", "sms.example.cn", "https://",
+     "https://sms.example.cn:port", "http://127.0.0.1.example.cn", "https://[::1"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["SMS_URL", "WECHAT_URL", "OIDC_ISSUER"])
+def test_secrets_are_sent_by_https_or_on_this_machine(name, url):
+    assert f"TANHUI_{name} must be an address of https" in wrong(**{name: url})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://app.example.cn/back", "javascript:alert(1)", "/back", "https://app.example.cn/#x",
+     "data:text/html,x", "app", "https://"],
+)  # fmt: skip
+def test_a_redirect_leads_to_an_app_of_ours(url):
+    message = wrong(OIDC_REDIRECT_URLS=f"https://app.example.cn/back,{url}")
+
+    assert "TANHUI_OIDC_REDIRECT_URLS must be addresses of https" in message
+
+
+def test_a_way_to_sign_in_is_set_up_whole_or_not_at_all(tmp_path):
+    (tmp_path / "secret").touch()
+
+    assert wrong(SMS_URL="https://sms.example.cn").startswith("TANHUI_SMS_TOKEN_FILE is missing")
+    assert "TANHUI_WECHAT_APP_ID is missing" in wrong(WECHAT_SECRET_FILE=str(tmp_path / "secret"))

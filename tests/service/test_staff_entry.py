@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from activities.models import Activity, Consent, Participant
 from ledgers.models import Posting
 from service.demo import DEMO_PROGRAMME
 from service.identity import cards
+from service.identity.errors import UnknownCard
 from tests.makers import XIAYANG, a_resident
 from tests.service.answers import ENGLISH, books, points_of, refused, refused_in_both_languages
 from tests.service.test_activities_api import BY_STAFF, WALKING, a_day, with_scenes
@@ -39,11 +41,13 @@ def a_number() -> str:
 
 
 @pytest.fixture
-def card(database):
+def card(database, keyring):
     """A resident with a card: the number and the holder."""
     number = a_number()
     holder_id = database.transact(a_resident)
-    database.transact(lambda s: cards.give_card(s, number, holder_id))
+    database.transact(
+        lambda s: cards.give_card(s, keyring, number, holder_id, now=datetime.now(UTC))
+    )
     return number, holder_id
 
 
@@ -118,11 +122,15 @@ def test_the_same_entry_again_is_answered_the_same_and_booked_once(
     assert books(database) == before
 
 
-def test_an_id_that_stands_for_another_act_is_refused(client, database, volunteer, card, bearer):
+def test_an_id_that_stands_for_another_act_is_refused(
+    client, database, keyring, volunteer, card, bearer
+):
     """Of another resident, of other content, of the resident's own app."""
     number, holder_id = card
     id_, other, other_number = uuid4(), database.transact(a_resident), a_number()
-    database.transact(lambda s: cards.give_card(s, other_number, other))
+    database.transact(
+        lambda s: cards.give_card(s, keyring, other_number, other, now=datetime.now(UTC))
+    )
     body = a_day(scene=BY_STAFF, card_number=number)
     client.put(entry(id_), json=body, headers=volunteer)
 
@@ -312,7 +320,7 @@ def test_nobody_is_registered_over_a_holder_who_is_there(client, database, opera
     answer = client.put(registration(holder_id), json=a_person(), headers=operator)
 
     assert answer.json["holder_id"] != str(holder_id)
-    query = text("SELECT count(*) FROM subject WHERE holder_id = :h")
+    query = text("SELECT count(*) FROM person WHERE holder_id = :h")
     assert database.transact(lambda s: s.scalar(query, {"h": holder_id})) == 0
 
 
@@ -328,16 +336,17 @@ def test_nobody_is_registered_over_a_holder_who_is_there(client, database, opera
     ],
     ids=lambda value: str(value)[:40],
 )  # fmt: skip
-def test_what_is_not_there_registers_nobody(client, database, operator, change, status, slug):
+def test_what_is_not_there_registers_nobody(
+    client, database, keyring, operator, change, status, slug
+):
     person = a_person(**change)
 
     def send(language: dict[str, str]) -> Any:
         return client.put(registration(), json=person, headers=operator | language)
 
     refused_in_both_languages(database, send, status, slug)
-    count = text("SELECT count(*) FROM subject WHERE source = 'card' AND subject = :number")
-    number = {"number": person["card_number"]}
-    assert database.transact(lambda s: s.scalar(count, number)) == 0
+    with pytest.raises(UnknownCard):
+        database.transact(lambda s: cards.get_holder(s, keyring, person["card_number"]))
 
 
 @pytest.mark.parametrize(

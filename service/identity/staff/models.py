@@ -32,6 +32,7 @@ class Staff(Base):
     totp_secret: Mapped[bytes | None]  # Sealed by the master key of ``totp_key_id``.
     totp_key_id: Mapped[str | None]
     totp_last_step: Mapped[int | None]  # A code is good once.
+    invitation_id: Mapped[UUID | None]  # Of the last one, open or not: a retry is known by it.
     invitation_sha256: Mapped[bytes | None]
     invitation_ends_at: Mapped[datetime | None]
     made_at: Mapped[datetime]

@@ -106,10 +106,11 @@ def test_a_page_that_ends_with_the_last_run_has_no_next(clean, database, get):
         a_run(database, at=NOW + timedelta(seconds=n))
 
     assert get("/v1/jobs/make_partitions/runs?limit=2").json["next_cursor"] is None
-    assert get(f"/v1/jobs/make_partitions/runs?cursor={UUID(int=0)}").json["runs"] == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "cursor=x", "cursor=00000000-0000-0000-0000-000000000000"]
+)
 def test_what_does_not_fit_a_page_is_refused(get, query):
     refused(get(f"/v1/jobs/forget_runs/runs?{query}"), 422, "body-does-not-fit")
 

@@ -1,0 +1,5 @@
+"""Who acts for whom: guardians for children under fourteen, and relatives who were let in.
+
+Nobody acts for themselves, and nobody who acts for somebody lets others in: their token opens no
+route of this package (``service.auth.IN_PERSON``).
+"""

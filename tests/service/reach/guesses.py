@@ -1,0 +1,457 @@
+"""Which ids somebody could guess, route by route, and what that gets them.
+
+A value is written as where it comes from: ``theirs.resident`` is the other side's, ``mine.card``
+one's own, ``fresh`` an id that nobody has. Each guess is made twice, with ``theirs`` and with
+values that stand for nothing: the two must be answered alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ACTIVITY_CORRECTION = "/v1/holders/<uuid:holder_id>/activity-corrections/<uuid:correction_id>"
+APPEAL = "/v1/holders/<uuid:holder_id>/appeals/<uuid:activity_id>"
+CORRECTION = "/v1/holders/<uuid:holder_id>/corrections/<uuid:correction_id>"
+REVIEW = "/v1/holders/<uuid:holder_id>/reviews/<uuid:activity_id>"
+FEED = "/v1/feeds/<string:scene_code>"
+OPERATOR, AUDITOR, ADMINISTRATOR = "operator", "auditor", "administrator"
+STAFF = (OPERATOR, AUDITOR)
+# Who guesses: a role with a grant of one's own programme, or of one's own district everywhere.
+PROGRAMME, DIVISION = "programme", "division"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What is put in place of a route's ids, by whom, and the answer."""
+
+    roles: tuple[str, ...]
+    path: Mapping[str, str]
+    slug: str
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    grants: tuple[str, ...] = (PROGRAMME, DIVISION)
+    status: int = 404
+
+
+def _of_holder(
+    roles: tuple[str, ...], path: Mapping[str, str], slug: str, body: Any = None
+) -> list[Guess]:
+    """Another's holder id; and one's own resident's with the other's id behind it."""
+    theirs, mine = {"holder_id": "theirs.resident"}, {"holder_id": "mine.resident"}
+    return [
+        Guess(roles, theirs | path, "unknown-resident", body),
+        Guess(roles, mine | path, slug, body),
+    ]
+
+
+def _of_resident(path: Mapping[str, str], slug: str, body: Any = None, **more: Any) -> list[Guess]:
+    return [Guess(("resident",), path, slug, body, **more)]
+
+
+def _out_of_reach(roles: tuple[str, ...], path: Mapping[str, str], **more: Any) -> list[Guess]:
+    """For grants that reach all, whatever is asked."""
+    return [Guess(roles, path, "out-of-reach", status=403, **more)]
+
+
+def _of_scene(roles: tuple[str, ...], body: Any = None) -> list[Guess]:
+    path = {"code": "theirs.scene"}
+    return [Guess(roles, path, "unknown-scene", body, grants=(PROGRAMME,))]
+
+
+def a_ride(scene: str, **more: Any) -> dict[str, Any]:
+    """The body of an act of ten minutes."""
+    return {
+        "scene": scene,
+        "started_at": "2026-11-16T08:00:00+08:00",
+        "ended_at": "2026-11-16T08:10:00+08:00",
+        "quantity": 7,
+        **more,
+    }
+
+
+_A_PERSON = {
+    "card_number": "mine.spare_card",
+    "programme": "mine.programme",
+    "division": "mine.town",
+    "consents": [],
+}
+_SUSPEND = {"effective_at": "2099-01-01T00:00:00Z", "status": "suspended", "reason": "r"}
+_APPEAL = {"activity_id": "theirs.refused"}
+_REVIEW = {"activity_id": "theirs.held"}
+_AN_ACTIVITY = {"activity_id": "theirs.activity"}
+_ACCOUNT = {"account_id": "theirs.account"}
+
+_A_KEY = {
+    "owner_kind": "merchant",
+    "owner": "mine.merchant",
+    "name": "a till",
+    "scopes": ["consumptions"],
+}
+_A_GRANT = {"role": "auditor"}
+
+
+def _without_effect(path: Mapping[str, str]) -> list[Guess]:
+    """What is none of one's own is left as it is, and so is what there never was."""
+    return [Guess(("resident",), path, "", status=204)]
+
+
+def _of_member(path: Mapping[str, str], body: Any = None) -> list[Guess]:
+    path = {"member_id": "theirs.member"} | path
+    return [Guess((ADMINISTRATOR,), path, "unknown-member", body, grants=(PROGRAMME,))]
+
+
+def _of_the_log() -> list[Guess]:
+    """Lists in which nothing of the other programme is; residents are for auditors."""
+    of_resident = [
+        {"holder_id": "theirs.resident"},
+        {"object_kind": "resident", "object_id": "theirs.resident"},
+    ]
+    of_scene = {"object_kind": "scene", "object_id": "theirs.scene"}
+    both, own, bound = (AUDITOR, ADMINISTRATOR), (PROGRAMME,), (DIVISION,)
+    return [
+        *(Guess((AUDITOR,), {}, "", None, each, own, 200) for each in of_resident),
+        *(Guess((ADMINISTRATOR,), {}, "wrong-role", None, each, own, 403) for each in of_resident),
+        Guess(both, {}, "", None, of_scene, own, 200),
+        *_out_of_reach(both, {}, query=of_scene, grants=bound),
+    ]
+
+
+GUESSES: dict[tuple[str, str], list[Guess]] = {
+    ("GET", "/v1/accounts/<uuid:account_id>/statement"): _of_resident(_ACCOUNT, "unknown-account"),
+    ("GET", "/v1/accounts/<uuid:account_id>/balance"): _of_resident(_ACCOUNT, "unknown-account"),
+    ("GET", "/v1/accounts/<uuid:account_id>/lots"): _of_resident(_ACCOUNT, "unknown-account"),
+    ("GET", "/v1/activities/<uuid:activity_id>"): [
+        *_of_resident(_AN_ACTIVITY, "unknown-activity"),
+        *_of_resident({"activity_id": "theirs.app_activity"}, "unknown-activity"),
+        Guess(STAFF, {"activity_id": "theirs.app_activity"}, "unknown-activity"),
+        Guess(STAFF, _AN_ACTIVITY, "unknown-resident", query={"holder_id": "theirs.resident"}),
+        Guess(STAFF, _AN_ACTIVITY, "unknown-activity", query={"holder_id": "mine.resident"}),
+    ],
+    ("GET", "/v1/activities/<uuid:activity_id>/review"): _of_resident(_REVIEW, "unknown-activity"),
+    ("PUT", "/v1/activities/<uuid:activity_id>/answer"): _of_resident(
+        _REVIEW, "unknown-activity", {"question_id": "fresh", "text": "t"}
+    ),
+    ("GET", "/v1/activities/<uuid:activity_id>/appeal"): _of_resident(_APPEAL, "unknown-activity"),
+    ("PUT", "/v1/activities/<uuid:activity_id>/appeal"): _of_resident(
+        _APPEAL, "unknown-activity", {"text": "why"}
+    ),
+    ("GET", ACTIVITY_CORRECTION): _of_holder(
+        STAFF, {"correction_id": "theirs.activity_correction"}, "unknown-correction"
+    ),
+    ("PUT", ACTIVITY_CORRECTION): _of_holder(
+        (OPERATOR,),
+        {"correction_id": "fresh"},
+        "unknown-activity",
+        {"activity_id": "theirs.activity", "action": "withdraw", "reason": "r"},
+    ),
+    ("PUT", f"{ACTIVITY_CORRECTION}/approval"): _of_holder(
+        (OPERATOR,), {"correction_id": "theirs.activity_correction"}, "unknown-correction", {}
+    ),
+    ("PUT", f"{ACTIVITY_CORRECTION}/rejection"): _of_holder(
+        (OPERATOR,), {"correction_id": "theirs.activity_correction"}, "unknown-correction", {}
+    ),
+    ("GET", CORRECTION): _of_holder(
+        STAFF, {"correction_id": "theirs.correction"}, "unknown-correction"
+    ),
+    ("PUT", CORRECTION): [
+        *_of_holder(
+            (OPERATOR,),
+            {"correction_id": "fresh"},
+            "unknown-transfer",
+            {"reversals": [{"transfer_id": "theirs.transfer"}], "reason": "r"},
+        ),
+        Guess(
+            (OPERATOR,),
+            {"holder_id": "mine.resident", "correction_id": "fresh"},
+            "unknown-account",
+            {"grant": {"issuer_id": "theirs.issuer", "unit": "point", "amount": 5}, "reason": "r"},
+            grants=(PROGRAMME,),
+        ),
+    ],
+    ("PUT", f"{CORRECTION}/approval"): _of_holder(
+        (OPERATOR,), {"correction_id": "theirs.correction"}, "unknown-correction", {}
+    ),
+    ("PUT", f"{CORRECTION}/rejection"): _of_holder(
+        (OPERATOR,), {"correction_id": "theirs.correction"}, "unknown-correction", {}
+    ),
+    ("GET", REVIEW): _of_holder(STAFF, _REVIEW, "unknown-case"),
+    ("PUT", f"{REVIEW}/steps/<uuid:step_id>"): _of_holder(
+        (OPERATOR,),
+        _REVIEW | {"step_id": "fresh"},
+        "unknown-case",
+        {"action": "approve", "reason": "r"},
+    ),
+    ("GET", APPEAL): _of_holder(STAFF, _APPEAL, "unknown-appeal"),
+    ("PUT", f"{APPEAL}/verdicts/<uuid:step_id>"): _of_holder(
+        (OPERATOR,),
+        _APPEAL | {"step_id": "fresh"},
+        "unknown-appeal",
+        {"action": "uphold", "text": "t"},
+    ),
+    ("GET", "/v1/reviews"): [
+        Guess(STAFF, {}, "", query={"programme": "theirs.programme"}, status=200)
+    ],
+    ("GET", "/v1/appeals"): [
+        Guess(STAFF, {}, "", query={"programme": "theirs.programme"}, status=200)
+    ],
+    ("GET", "/v1/audit/accounts/<uuid:holder_id>"): [
+        Guess((AUDITOR,), {"holder_id": "theirs.resident"}, "unknown-resident"),
+        Guess((AUDITOR,), {"holder_id": "theirs.issuer"}, "unknown-resident"),
+        Guess((AUDITOR,), {"holder_id": "theirs.merchant"}, "unknown-resident"),
+    ],
+    ("GET", "/v1/audit/postings/<uuid:posting_id>"): _out_of_reach(
+        (AUDITOR,), {"posting_id": "theirs.posting"}
+    ),
+    ("GET", "/v1/audit/postings/<uuid:posting_id>/transfers"): _out_of_reach(
+        (AUDITOR,), {"posting_id": "theirs.posting"}
+    ),
+    ("GET", "/v1/audit/transfers"): [
+        *_out_of_reach((AUDITOR,), {}, query={"holder_id": "theirs.resident"}),
+        *_out_of_reach((AUDITOR,), {}, query={"reference": "theirs.activity"}),
+        *_out_of_reach((AUDITOR,), {}, query={"reverses_id": "theirs.transfer"}),
+    ],
+    ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): _out_of_reach(
+        (OPERATOR,), {"name": "theirs.draft"}, body={}
+    ),
+    ("PUT", "/v1/consents/<string:scene>"): [
+        Guess(
+            ("resident",),
+            {"scene": "theirs.consent_scene"},
+            "unknown-scene",
+            {"given": True, "text_version": 1},
+            grants=(PROGRAMME,),
+        )
+    ],
+    ("PUT", "/v1/consumptions/<uuid:consumption_id>"): [
+        Guess(
+            ("merchant", "key"),
+            {"consumption_id": "fresh"},
+            "unknown-voucher",
+            {"code": "theirs.voucher"},
+        )
+    ],
+    ("GET", "/v1/districts/<string:division_code>/report"): [
+        Guess(
+            ("district_officer", *STAFF),
+            {"division_code": "theirs.district"},
+            "unknown-division",
+            query={"month": "2016-04"},
+            grants=(DIVISION,),
+        )
+    ],
+    ("POST", f"{FEED}/batches/<string:batch_id>"): [
+        Guess(
+            ("signature",),
+            {"scene_code": "theirs.scene", "batch_id": "b"},
+            "bad-signature",
+            {},
+            status=401,
+        )
+    ],
+    ("PUT", f"{FEED}/totals/<string:day>"): [
+        Guess(
+            ("signature",),
+            {"scene_code": "theirs.scene", "day": "2026-11-16"},
+            "bad-signature",
+            {"events": 1, "quantity": 1},
+            status=401,
+        )
+    ],
+    ("GET", f"{FEED}/reconciliation"): [
+        Guess(
+            ("signature",),
+            {"scene_code": "theirs.scene"},
+            "bad-signature",
+            query={"day": "2026-11-16"},
+            status=401,
+        ),
+        Guess(
+            STAFF,
+            {"scene_code": "theirs.scene"},
+            "unknown-scene",
+            query={"day": "2026-11-16"},
+            grants=(PROGRAMME,),
+        ),
+    ],
+    ("GET", "/v1/jobs/<string:job_name>/runs"): _out_of_reach((OPERATOR,), {"job_name": "lapse"}),
+    ("DELETE", "/v1/me/sessions/<uuid:session_id>"): [
+        Guess(("resident", OPERATOR, "merchant"), {"session_id": "theirs.session"}, "", status=204)
+    ],
+    ("GET", "/v1/programmes/<string:code>/liability"): [
+        Guess(STAFF, {"code": "theirs.programme"}, "unknown-programme", grants=(PROGRAMME,))
+    ],
+    ("GET", "/v1/redemptions/<uuid:redemption_id>"): _of_resident(
+        {"redemption_id": "theirs.redemption"}, "unknown-redemption"
+    ),
+    ("GET", "/v1/scenes/<string:code>"): _of_scene(("resident", "volunteer", *STAFF)),
+    ("GET", "/v1/scenes/<string:code>/changes"): _of_scene(STAFF),
+    ("PUT", "/v1/scenes/<string:code>/status"): [
+        *_of_scene((OPERATOR,), _SUSPEND),
+        *_out_of_reach((OPERATOR,), {"code": "theirs.scene"}, body=_SUSPEND, grants=(DIVISION,)),
+    ],
+    ("PUT", "/v1/staff/activities/<uuid:activity_id>"): [
+        Guess(
+            (OPERATOR, "volunteer"),
+            {"activity_id": "fresh"},
+            "unknown-card",
+            a_ride("mine.staff_scene", card_number="theirs.card"),
+        ),
+        Guess(
+            (OPERATOR, "volunteer"),
+            {"activity_id": "fresh"},
+            "unknown-scene",
+            a_ride("theirs.staff_scene", card_number="mine.card"),
+            grants=(PROGRAMME,),
+        ),
+    ],
+    ("PUT", "/v1/staff/residents/<uuid:resident_id>"): [
+        Guess(
+            (OPERATOR,),
+            {"resident_id": "fresh"},
+            "unknown-programme",
+            _A_PERSON | {"programme": "theirs.programme"},
+            grants=(PROGRAMME,),
+        ),
+        Guess(
+            (OPERATOR,),
+            {"resident_id": "fresh"},
+            "unknown-division",
+            _A_PERSON | {"division": "theirs.town"},
+            grants=(DIVISION,),
+        ),
+    ],
+    ("GET", "/v1/admin-log"): _of_the_log(),
+    ("GET", "/v1/admin-log/export"): _of_the_log(),
+    ("PUT", "/v1/api-keys/<uuid:key_id>"): _out_of_reach(
+        (ADMINISTRATOR,), {"key_id": "theirs.api_key"}, body=_A_KEY
+    ),
+    ("DELETE", "/v1/api-keys/<uuid:key_id>"): _out_of_reach(
+        (ADMINISTRATOR,), {"key_id": "theirs.api_key"}
+    ),
+    ("POST", "/v1/auth/acting"): _of_resident(
+        {}, "unknown-delegation", {"delegation_id": "theirs.delegation"}
+    ),
+    ("PUT", "/v1/me/acting-for/<uuid:delegation_id>"): _of_resident(
+        {"delegation_id": "theirs.delegation"},
+        "offer-code-not-good",
+        {"code": "ABCD-EFGH"},
+        status=422,
+    ),
+    ("DELETE", "/v1/me/acting-for/<uuid:delegation_id>"): _without_effect(
+        {"delegation_id": "theirs.delegation"}
+    ),
+    ("DELETE", "/v1/me/delegates/<uuid:delegation_id>"): _without_effect(
+        {"delegation_id": "theirs.delegation"}
+    ),
+    ("GET", "/v1/members/<uuid:member_id>"): _of_member({}),
+    ("PUT", "/v1/members/<uuid:member_id>/block"): _of_member({}),
+    ("DELETE", "/v1/members/<uuid:member_id>/block"): _of_member({}),
+    ("PUT", "/v1/members/<uuid:member_id>/reset/<uuid:reset_id>"): _of_member(
+        {"reset_id": "fresh"}
+    ),
+    ("PUT", "/v1/members/<uuid:member_id>/grants/<uuid:grant_id>"): [
+        *_of_member({"grant_id": "fresh"}, _A_GRANT | {"programme": "mine.programme"}),
+        Guess(
+            (ADMINISTRATOR,),
+            {"member_id": "mine.member", "grant_id": "fresh"},
+            "unknown-programme",
+            _A_GRANT | {"programme": "theirs.programme"},
+            grants=(PROGRAMME,),
+        ),
+    ],
+    ("DELETE", "/v1/members/<uuid:member_id>/grants/<uuid:grant_id>"): [
+        *_of_member({"grant_id": "theirs.grant"}),
+        Guess(
+            (ADMINISTRATOR,),
+            {"member_id": "mine.member", "grant_id": "theirs.grant"},
+            "no-such-grant",
+            grants=(PROGRAMME,),
+        ),
+    ],
+    ("PUT", "/v1/staff/card-blocks/<uuid:block_id>"): [
+        Guess((OPERATOR,), {"block_id": "fresh"}, "unknown-card", {"card_number": "theirs.card"})
+    ],
+    ("PUT", "/v1/staff/residents/<uuid:holder_id>/cards/<uuid:request_id>"): [
+        Guess(
+            (OPERATOR,),
+            {"holder_id": "theirs.resident", "request_id": "fresh"},
+            "unknown-resident",
+            {"card_number": "mine.spare_card"},
+        )
+    ],
+    ("PUT", "/v1/staff/residents/<uuid:holder_id>/closing"): _of_holder(
+        (OPERATOR,), {}, "unknown-card", {"card_number": "theirs.card"}
+    ),
+    ("GET", "/v1/transfers/<uuid:transfer_id>/proof"): [
+        Guess(("resident", AUDITOR), {"transfer_id": "theirs.transfer"}, "unknown-transfer")
+    ],
+}
+
+# An id that a client makes and that is somebody else's already: refused, and nothing told of it.
+TAKEN: dict[tuple[str, str], list[Guess]] = {
+    ("PUT", "/v1/activities/<uuid:activity_id>"): [
+        Guess(
+            ("resident",), {"activity_id": "theirs.app_activity"}, "event-id-reused",
+            a_ride("mine.app_scene"), grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", "/v1/members/<uuid:member_id>"): [
+        Guess(
+            (ADMINISTRATOR,),
+            {"member_id": "theirs.member"},
+            "unknown-member",
+            {"login": "somebody.else", "display_name": "E"},
+            grants=(PROGRAMME,),
+        )
+    ],
+    ("PUT", "/v1/staff/residents/<uuid:holder_id>/cards/<uuid:request_id>"): [
+        Guess(
+            (OPERATOR,),
+            {"holder_id": "mine.resident", "request_id": "fresh"},
+            "card-taken",
+            {"card_number": "theirs.card"},
+            status=409,
+        )
+    ],
+    ("PUT", "/v1/redemptions/<uuid:redemption_id>"): [
+        Guess(
+            ("resident",), {"redemption_id": "theirs.redemption"}, "redemption-id-reused",
+            {"offer_id": "mine.offer"}, status=409,
+        )
+    ],
+    ("PUT", "/v1/consumptions/<uuid:consumption_id>"): [
+        Guess(
+            ("merchant", "key"), {"consumption_id": "theirs.consumption"}, "consumption-id-reused",
+            {"code": "mine.voucher"}, status=409,
+        )
+    ],
+    ("PUT", "/v1/staff/activities/<uuid:activity_id>"): [
+        Guess(
+            (OPERATOR, "volunteer"), {"activity_id": "theirs.entry"}, "event-id-reused",
+            a_ride("mine.staff_scene", card_number="mine.card"), status=409,
+        )
+    ],
+    ("PUT", "/v1/staff/residents/<uuid:resident_id>"): [
+        Guess(
+            (OPERATOR,), {"resident_id": "theirs.registration"}, "resident-id-reused", _A_PERSON,
+            status=409,
+        ),
+        Guess(
+            (OPERATOR,), {"resident_id": "fresh"}, "card-taken",
+            _A_PERSON | {"card_number": "theirs.card"}, status=409,
+        ),
+    ],
+}  # fmt: skip
+
+# Ids behind which nothing is anybody's, each with the reason.
+NOTHING_TO_GUESS: dict[tuple[str, str], str] = {
+    ("PUT", "/v1/me/children/<uuid:child_id>"): (
+        "the id is the guardian's own: another guardian's same one stands for another child"
+    ),
+    ("PUT", "/v1/verifications/<uuid:verification_id>"): (
+        "a verifier's word is about any resident, and the answer tells nothing else of them"
+    ),
+    ("GET", "/v1/catalogue/methods"): "published: ?programme= chooses among what all may read",
+    ("GET", "/v1/catalogue/rules"): "the same for everybody: ?programme= chooses",
+    ("GET", "/v1/catalogue/tariffs"): "published: ?programme= chooses among what all may read",
+}

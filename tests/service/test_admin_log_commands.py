@@ -1,0 +1,467 @@
+"""Each command by which somebody acts leaves its row; `tanhui admin-log` reads them."""
+
+import csv
+import io
+import json
+import os
+import pwd
+import re
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from activities.catalogue.models import Rule
+from activities.reviewing.appeals import open_appeal
+from service.admin.models import AdminAct
+from service.cli import tanhui
+from service.db import Database
+from service.feeds import keys
+from tests.catalogues import NOW as THEN
+from tests.catalogues import found_wrong
+from tests.makers import NOW, a_resident, a_walk, recorded
+from tests.reviewing import a_place
+from tests.scenes import a_scene
+
+USER = pwd.getpwuid(os.getuid()).pw_name
+HERE = f"{USER}@{socket.gethostname()}"
+PARTNER = "fitbit-sample"
+RULES = "code,version,programme_code,behaviour_code,parameters,valid_from,valid_to,document"
+EVENTS = "event_id,holder_id,started_at,ended_at,quantity"
+REASON = ("--reason", "复核")
+
+
+@dataclass
+class World:
+    """``by`` is who acts in this test."""
+
+    database: Database
+    folder: Any
+    by: str
+
+
+@dataclass
+class Deed:
+    """A command's words; what is written, about what, and of which programme."""
+
+    words: tuple[object, ...]
+    whats: tuple[str, ...]
+    object_kind: str
+    programme: str = "demo-2016"
+    named: bool = True  # Whether the command takes a name; else it is the machine's user.
+    role: str = "operator"
+
+
+def recomputing(world: World) -> Deed:
+    def work(session: Any) -> None:
+        recorded(session, a_walk(a_resident(session), 5_000))
+        found_wrong(session, 10_000)
+
+    world.database.transact(work)
+    period = ("--programme", "demo-2016", "--from", "2016-04-01", "--to", "2016-04-30")
+    names = ("--by", world.by, "--approved-by", "ben")
+    words = ("corrections", "recompute", *period, *names, *REASON)
+    return Deed(words, ("activities.recompute",), "recomputation")
+
+
+def loading(world: World) -> Deed:
+    cap = '"{""kind"": ""daily_cap"", ""max"": 8000}",2016-01-01,2017-01-01,a test'
+    (world.folder / "rules.csv").write_text(f"{RULES}\nwalking.cap,2,demo-2016,walking,{cap}\n")
+    words = ("catalogue", "load", world.folder, "--by", world.by)
+    return Deed(words, ("catalogue.load",), "catalogue", "*")
+
+
+def approving_drafts(world: World) -> Deed:
+    codes = [f"walking.{uuid4().hex[:8]}" for _ in range(2)]
+    for code in codes:
+        rule = Rule(
+            code=code,
+            version=1,
+            programme_code="demo-2016",
+            behaviour_code="walking",
+            parameters={"kind": "quantity_range", "min": 1, "max": 50_000},
+            valid_from="1999-01-01",
+            valid_to="1999-01-02",
+            document="a test",
+            drafted_by="ben",
+        )
+        world.database.transact(lambda session, rule=rule: session.add(rule))
+    names = [f"rule:{code}@1" for code in codes]
+    words = ("catalogue", "approve", *names, "--by", world.by)
+    return Deed(words, ("draft.approve",) * 2, "draft")
+
+
+def reviewing(action: str) -> Callable[[World], Deed]:
+    def prepare(world: World) -> Deed:
+        def work(session: Any) -> tuple[str, list[Any]]:
+            place = a_place(session)
+            return place.trial.code, [place.held()[1] for _ in range(2)]
+
+        programme, ids = world.database.transact(work)
+        words = ("review", action, *ids, "--by", world.by, *REASON)
+        return Deed(words, (f"review.{action}",) * 2, "review", programme)
+
+    return prepare
+
+
+def answering(world: World) -> Deed:
+    def work(session: Any) -> tuple[str, Any]:
+        place = a_place(session, {"kind": "quantity_range", "min": 1, "max": 100}, held=False)
+        key = place.act(place.trial.resident(), quantity=520)
+        open_appeal(session, *key, words="那天骑的是双人车。", now=THEN)
+        return place.trial.code, key[1]
+
+    programme, id_ = world.database.transact(work)
+    words = ("appeals", "answer", id_, "uphold", "--by", world.by, "--text", "超出范围。")
+    return Deed(words, ("appeal.uphold",), "appeal", programme)
+
+
+def scene_step(step: str, *more: str) -> Callable[[World], Deed]:
+    def prepare(world: World) -> Deed:
+        code = world.database.transact(lambda session: a_scene(session).code)
+        if step == "approve":
+            run("scenes", "suspend", code, "--by", "ben", *REASON)
+        words = ("scenes", step, code, *more, "--by", world.by, *REASON)
+        return Deed(words, (f"scene.{step}",), "scene")
+
+    return prepare
+
+
+def making_a_key(world: World) -> Deed:
+    words = ("feeds", "key", "new", PARTNER, "--by", world.by)
+    return Deed(words, ("feed_key.make",), "feed_key", "*")
+
+
+def retiring_a_key(world: World) -> Deed:
+    key = world.database.transact(lambda s: keys.make(s, PARTNER, made_by="ben", now=NOW))
+    words = ("feeds", "key", "retire", key.id, "--by", world.by)
+    return Deed(words, ("feed_key.retire",), "feed_key", "*")
+
+
+def importing(world: World) -> Deed:
+    holder_id = world.database.transact(a_resident)
+    scene = world.database.transact(lambda s: a_scene(s, feed_format="native").code)
+    file = world.folder / "days.csv"
+    day = "2026-11-01T00:00:00+08:00,2026-11-02T00:00:00+08:00"
+    lines = [f"{uuid4().hex},{holder_id},{day},5000", f"{uuid4().hex},nobody,{day},5000"]
+    file.write_text("\n".join([EVENTS, *lines, ""]))
+    words = ("import", file, "--scene", scene)
+    return Deed(words, ("import.begin", "import.end"), "import", named=False)
+
+
+def running_a_job(world: World) -> Deed:
+    words = ("jobs", "once", "make_partitions")
+    return Deed(words, ("job.run",), "job", "*", named=False)
+
+
+def administering(
+    what: str, kind: str, programme: str = "*"
+) -> Callable[[Callable[[World], tuple[object, ...]]], Callable[[World], Deed]]:
+    """A deed of these words and ``--by``."""
+
+    def decorate(words: Callable[[World], tuple[object, ...]]) -> Callable[[World], Deed]:
+        def prepare(world: World) -> Deed:
+            said = (*words(world), "--by", world.by)
+            return Deed(said, (what,), kind, programme, role="administrator")
+
+        return prepare
+
+    return decorate
+
+
+def a_member() -> str:
+    login = f"x-{uuid4().hex[:12]}"
+    run("staff", "add", login, "--name", "李娜", "--by", "ben")
+    return login
+
+
+@administering("staff.add", "staff")
+def adding_a_member(_: World) -> tuple[object, ...]:
+    return "staff", "add", f"x-{uuid4().hex[:12]}", "--name", "李娜"
+
+
+@administering("staff.reset", "staff")
+def resetting_a_member(_: World) -> tuple[object, ...]:
+    return "staff", "reset", a_member()
+
+
+@administering("staff.block", "staff")
+def blocking_a_member(_: World) -> tuple[object, ...]:
+    return "staff", "block", a_member()
+
+
+@administering("staff.unblock", "staff")
+def unblocking_a_member(_: World) -> tuple[object, ...]:
+    run("staff", "block", login := a_member(), "--by", "ben")
+    return "staff", "unblock", login
+
+
+@administering("staff.grant", "staff", "demo-2016")
+def granting(_: World) -> tuple[object, ...]:
+    return "staff", "grant", a_member(), "operator", "--programme", "demo-2016"
+
+
+@administering("staff.end_grant", "staff", "demo-2016")
+def ending_a_grant(_: World) -> tuple[object, ...]:
+    role = ("operator", "--programme", "demo-2016")
+    said = run("staff", "grant", login := a_member(), *role, "--by", "ben")
+    return "staff", "end-grant", login, said.split()[1].removesuffix(":")
+
+
+@administering("api_key.make", "api_key")
+def making_a_systems_key(_: World) -> tuple[object, ...]:
+    return "api-keys", "new", "verifier", f"v-{uuid4().hex[:8]}", "--name", "实名核验"
+
+
+@administering("api_key.retire", "api_key")
+def retiring_a_systems_key(world: World) -> tuple[object, ...]:
+    owner = f"v-{uuid4().hex[:8]}"
+    run("api-keys", "new", "verifier", owner, "--name", "实名核验", "--by", "ben")
+    (key,) = json.loads(run("api-keys", "list", "--owner", owner, "--json"))
+    return "api-keys", "retire", key["id"]
+
+
+@administering("token_key.add", "token_key")
+def adding_a_token_key(_: World) -> tuple[object, ...]:
+    return "keys", "add"
+
+
+TWO = ("--approved-by", "ben")
+DEEDS: dict[str, Callable[[World], Deed]] = {
+    "api-keys new": making_a_systems_key,
+    "api-keys retire": retiring_a_systems_key,
+    "appeals answer": answering,
+    "catalogue approve": approving_drafts,
+    "catalogue load": loading,
+    "corrections recompute": recomputing,
+    "feeds key new": making_a_key,
+    "feeds key retire": retiring_a_key,
+    "import": importing,
+    "jobs once": running_a_job,
+    "keys add": adding_a_token_key,
+    "review approve": reviewing("approve"),
+    "review ask": reviewing("ask"),
+    "review reject": reviewing("reject"),
+    "scenes approve": scene_step("approve", *TWO),
+    "scenes end": scene_step("end"),
+    "scenes extend": scene_step("extend", "--to", "2029-01-01", *TWO),
+    "scenes suspend": scene_step("suspend"),
+    "staff add": adding_a_member,
+    "staff block": blocking_a_member,
+    "staff end-grant": ending_a_grant,
+    "staff grant": granting,
+    "staff reset": resetting_a_member,
+    "staff unblock": unblocking_a_member,
+}
+_READS = "reads only"
+_SCHEMA = "the shape of the tables, as their owner, before there is a log; the version is in them"
+_PERIODS = "what the schedule does by itself"
+EXEMPT = {
+    "activities show": _READS,
+    "api-keys list": _READS,
+    "admin-log export": _READS,
+    "admin-log list": _READS,
+    "appeals list": _READS,
+    "audit": _READS,
+    "catalogue check": _READS,
+    "catalogue drafts": _READS,
+    "catalogue impact": _READS,
+    "catalogue list": _READS,
+    "db distribute": _SCHEMA,
+    "db status": _READS,
+    "db upgrade": _SCHEMA,
+    "demo": "a demonstration's own programme; nobody acts",
+    "feeds key list": _READS,
+    "identity keys": _READS,
+    "identity retention": _READS,
+    "jobs list": _READS,
+    "jobs run": _PERIODS,
+    "log checkpoint": _READS,
+    "keys list": _READS,
+    "log key": _READS,
+    "log prove": _READS,
+    "log totals": _READS,
+    "log verify": _READS,
+    "report": _READS,
+    "review list": _READS,
+    "review show": _READS,
+    "routes": _READS,
+    "scenes list": _READS,
+    "scenes show": _READS,
+    "serve": _PERIODS,
+    "staff list": _READS,
+    "simulate": "a simulation's own programme; nobody acts",
+    "token": "refused in production; touches no database",
+}
+
+# Written down too, and shown where there is what they need: a checkpoint, a key of ten minutes ago.
+ELSEWHERE = {
+    "identity move-subjects": "identity/test_identity_commands.py",
+    "identity new-key": "identity/test_identity_commands.py",
+    "identity promote-key": "identity/test_identity_commands.py",
+    "identity retire-key": "identity/test_identity_commands.py",
+    "keys promote": "identity/test_token_keys.py",
+    "keys retire": "identity/test_token_keys.py",
+    "log cosign": "test_log_commands.py",
+}
+
+
+@pytest.fixture(autouse=True)
+def _environ(fresh_database_url, urls, tmp_path, monkeypatch):
+    monkeypatch.setenv("TANHUI_DATABASE_URL", fresh_database_url)
+    monkeypatch.setenv("TANHUI_REDIS_URL", urls["redis"])
+    monkeypatch.setenv("TANHUI_VAR_DIR", str(tmp_path / "var"))
+
+
+@pytest.fixture
+def world(fresh_database, tmp_path) -> World:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    return World(fresh_database, folder, f"anna-{uuid4().hex[:8]}")
+
+
+def run(*words: object) -> str:
+    done = CliRunner().invoke(
+        tanhui, [*map(str, words)], standalone_mode=False, catch_exceptions=False
+    )
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+def acts(database: Database) -> list[AdminAct]:
+    query = select(AdminAct).order_by(AdminAct.id)
+    return database.transact(lambda session: list(session.scalars(query)))
+
+
+def leaves(command: click.Command, name: str = "") -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield name.strip()
+        return
+    for word, each in command.commands.items():
+        yield from leaves(each, f"{name} {word}")
+
+
+def test_every_command_is_in_the_table_or_named_as_none_of_its_matter():
+    assert sorted(leaves(tanhui)) == sorted([*DEEDS, *EXEMPT, *ELSEWHERE])  # Each in one.
+
+
+@pytest.mark.parametrize("file", sorted(set(ELSEWHERE.values())))
+def test_what_is_shown_elsewhere_is_shown_there(file):
+    assert "AdminAct" in (Path(__file__).parent / file).read_text()
+
+
+@pytest.mark.parametrize("command", DEEDS)
+def test_a_command_leaves_its_rows_with_who_and_from_where(world, command):
+    deed = DEEDS[command](world)
+    before = {act.id for act in acts(world.database)}
+
+    run(*deed.words)
+
+    new = [act for act in acts(world.database) if act.id not in before]
+    assert tuple(act.what for act in new) == deed.whats
+    for act in new:
+        assert act.object_kind == deed.object_kind
+        assert act.actor == (world.by if deed.named else USER)
+        assert (act.role, act.channel, act.from_address) == (deed.role, "command", HERE)
+        assert re.fullmatch("[a-z_]+[.][a-z_]+", act.what)
+        assert (act.programme_code, act.request_id) == (deed.programme, "")
+        assert act.before != act.after
+
+
+@pytest.mark.parametrize(
+    "command", ["catalogue approve", "catalogue load", "corrections recompute", "feeds key retire",
+                "import"]
+)  # fmt: skip
+def test_again_there_is_nothing_to_write_down(world, command):
+    deed = DEEDS[command](world)
+    run(*deed.words)
+    before = len(acts(world.database))
+
+    run(*deed.words)
+
+    assert len(acts(world.database)) == before
+
+
+@pytest.mark.parametrize("command", ["corrections recompute", "import"])
+def test_a_dry_run_is_no_act(world, command):
+    deed = DEEDS[command](world)
+
+    run(*deed.words, "--dry-run")
+
+    assert acts(world.database) == []
+
+
+def test_an_import_says_what_it_came_to(world):
+    run(*importing(world).words)
+
+    begun, ended = acts(world.database)
+
+    assert begun.object_id == ended.object_id
+    assert begun.after["file"] == "days.csv"
+    facts = ended.after
+    assert (facts["rows"], facts["recorded"], facts["unreadable"]) == (2, 1, 1)
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(world) -> World:
+    """With a scene suspended and ended."""
+    code = world.database.transact(lambda session: a_scene(session).code)
+    for step in ("suspend", "end"):
+        run("scenes", step, code, "--by", world.by, "--reason", "停运")
+    return world
+
+
+def test_it_is_listed_the_newest_first(log):
+    table = run("admin-log", "list").splitlines()
+
+    assert table[0].split()[:2] == ["acted", "at"]
+    assert [line.split()[5] for line in table[1:3]] == ["scene.end", "scene.suspend"]
+    assert HERE in table[1]
+    assert table[-1] == "2 acts"
+    assert run("admin-log", "list", "--limit", "1").endswith("1 acts, and more\n")
+    found = json.loads(run("admin-log", "list", "--what", "scene.end", "--json"))["acts"]
+    assert [(each["before"]["status"], each["after"]["status"]) for each in found] == [
+        ("suspended", "ended")
+    ]
+    for words in (("--actor", "nobody"), ("--programme", "sh-2026"), ("--holder", uuid4())):
+        assert run("admin-log", "list", *words).endswith("0 acts\n")
+    assert run("admin-log", "list", "--until", "2020-01-01T00:00:00Z").endswith("0 acts\n")
+    with pytest.raises(click.UsageError):
+        run("admin-log", "list", "--object", "1")
+
+
+def test_it_is_exported_the_oldest_first(log, tmp_path):
+    told = [json.loads(line) for line in run("admin-log", "export").splitlines()]
+
+    assert [each["what"] for each in told] == ["scene.suspend", "scene.end"]
+    rows = list(csv.DictReader(io.StringIO(run("admin-log", "export", "--format", "csv"))))
+    assert [(row["what"], row["programme"]) for row in rows] == [
+        ("scene.suspend", "demo-2016"), ("scene.end", "demo-2016"),
+    ]  # fmt: skip
+    assert json.loads(rows[1]["after"]) == told[1]["after"]
+    file = tmp_path / "log.ndjson"
+    run("admin-log", "export", "--what", "scene.end", "--output", file)
+    assert [json.loads(line) for line in file.read_text().splitlines()] == told[1:]
+    since = told[1]["acted_at"]
+    assert len(run("admin-log", "export", "--since", since).splitlines()) == 1
+    with pytest.raises(click.UsageError):
+        run("admin-log", "export", "--output", tmp_path / "no" / "where")
+
+
+def test_reading_is_no_act(log):
+    before = len(acts(log.database))
+    run("admin-log", "list")
+    run("admin-log", "export")
+
+    assert len(acts(log.database)) == before
