@@ -15,7 +15,6 @@ from service.api.paging import PageQuery
 from service.api.resources import Blueprint
 from service.api.signed_in import TokensResponse, tokens_answer
 from service.api.wire import IdCursor
-from service.api.wire import IdCursor
 from service.auth import IN_PERSON, caller, own_holder_id, public, requires
 from service.identity.errors import SessionEnded
 from service.identity.logins.models import LoginSession
