@@ -92,11 +92,15 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Up to EVENTS_MAX events that arrived together; ``actor`` is who brought them."""
+    """Up to EVENTS_MAX events that arrived together; ``actor`` is who brought them.
+
+    ``acting``: in the residents' own name, as a relative does who acts for one.
+    """
 
     events: list[Event]
     actor: str
     received_at: datetime
+    acting: bool = False
 
 
 class Answer(NamedTuple):

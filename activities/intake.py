@@ -116,6 +116,8 @@ def _decide(
         decide_alone(item, residents.get(item.holder), batch.received_at)
         if item.policy and item.policy.channel == "staff":
             item.facts["entered_by"] = batch.actor  # Who entered an act does not review it.
+        if batch.acting:
+            item.facts["acted_by"] = batch.actor  # Also of what earns nothing and is not posted.
     left = [item for item in items if item.code == "verified"]
     claims = Claims.take(session, _claimed(left))
     around = _decided(session, left, policies, claims)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from activities.catalogue.models import Division, Programme
 from activities.errors import UnknownDivision, UnknownProgramme
+from activities.models import Participant
 from ledgers.accounts import open_personal
 
 _JOIN = text("""
@@ -17,6 +18,16 @@ _JOIN = text("""
     FROM unnest(CAST(:holders AS uuid[]), CAST(:towns AS text[])) AS p (holder, town)
     ORDER BY holder ON CONFLICT DO NOTHING
 """)
+
+
+def programme_holder(session: Session, holder_id: UUID) -> UUID | None:
+    """Who runs the programme in which somebody takes part, or took part until they left; None for
+    who never did.
+    """
+    query = select(Programme.holder_id).join(
+        Participant, Participant.programme_code == Programme.code
+    )
+    return session.scalar(query.where(Participant.holder_id == holder_id))
 
 
 def enrol(

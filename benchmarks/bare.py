@@ -1,4 +1,4 @@
-"""A Flask view that does nothing, served as ``tanhui serve`` serves: what all others cost besides."""
+"""A Flask view that does nothing, served as ``tanhui serve`` does: what all others cost besides."""
 
 import os
 

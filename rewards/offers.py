@@ -35,13 +35,22 @@ class OnSale:
     stock_units: int
 
 
-def on_sale(session: Session, *, now: datetime, limit: int = 200) -> Sequence[OnSale]:
-    """What can be redeemed now, cheapest first; ``limit`` rows at most."""
+def on_sale(
+    session: Session, *, programme_holder_id: UUID | None, now: datetime, limit: int = 200
+) -> Sequence[OnSale]:
+    """What can be redeemed now for a programme's points, cheapest first; ``limit`` rows at most.
+
+    None is for somebody who takes part nowhere: nothing is for them.
+    """
     query = (
         select(Offer, Merchant, OfferStock.stock_units)
         .join(Merchant, Merchant.id == Offer.merchant_id)
         .join(OfferStock, OfferStock.offer_id == Offer.id)
-        .where(Offer.on_sale_from <= now, Offer.on_sale_to > now)
+        .where(
+            Offer.programme_holder_id == programme_holder_id,
+            Offer.on_sale_from <= now,
+            Offer.on_sale_to > now,
+        )
         .order_by(Offer.price_points, Offer.id)
         .limit(limit)
     )

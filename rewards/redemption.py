@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from ledgers.accounts import PERSONAL, REDEEMED, account_key, is_closed
 from ledgers.errors import AccountClosed, PostingReused, UnknownAccount
+from ledgers.models import Posting
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.errors import (
     OfferNotOnSale,
@@ -20,16 +21,22 @@ from rewards.errors import (
 from rewards.models import Offer, OfferStock, Redemption, Voucher
 from rewards.vouchers import code_sha256, voucher_code
 
+_ONESELF = "holder:"  # Before the resident's own id, as the posting's actor.
+
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """The redemption and its voucher's code, which is shown to nobody else and kept nowhere."""
+    """The redemption and its voucher's code, which is shown to nobody else and kept nowhere.
+
+    ``acted_by`` is who redeemed for the resident; None where it was the resident.
+    """
 
     id: UUID
     offer_id: UUID
     spent_points: int
     redeemed_at: datetime
     voucher_code: str
+    acted_by: str | None
 
 
 def redeem(
@@ -37,12 +44,23 @@ def redeem(
     redemption_id: UUID,
     *,
     holder_id: UUID,
+    programme_holder_id: UUID | None,
     offer_id: UUID,
     code_key: bytes,
     now: datetime,
     request_id: str | None = None,
+    acting: str | None = None,
 ) -> Redeemed:
-    """Redeem one unit of an offer. The same id, holder and offer again answer the same.
+    """Redeem one unit of an offer. The same id, holder and offer again answer the same, whoever
+    asks.
+
+    Args:
+        programme_holder_id: who runs the programme in which the resident takes part; None for
+            somebody who takes part nowhere. Another programme's offer is unknown to them.
+        code_key: derives the voucher's code (docs/DECISIONS.md, decision 9).
+        request_id: kept with the posting.
+        acting: who redeems for the resident ("delegate:ID"), in whose place the posting names
+            them; None where it is the resident.
 
     Raises:
         UnknownOffer, OfferNotOnSale, SoldOut: nothing was written.
@@ -51,22 +69,21 @@ def redeem(
         AccountClosed: the resident has closed the account.
 
     Locks the offer's stock, then the resident's accounts, until the caller's transaction ends.
-    ``code_key`` derives the voucher's code (docs/DECISIONS.md, decision 9); ``request_id`` is kept
-    with the posting.
     """
     offer = session.get(Offer, offer_id)
-    if offer is None:
+    if offer is None or offer.programme_holder_id != programme_holder_id:
         raise UnknownOffer(offer_id)
     stock_query = select(OfferStock).where(OfferStock.offer_id == offer_id).with_for_update()
     stock = session.scalars(stock_query, execution_options={"populate_existing": True}).one()
     earlier = session.get(Redemption, (holder_id, redemption_id), populate_existing=True)
     if earlier is not None:
-        return _same_or_refuse(earlier, offer_id, code_key)
+        return _same_or_refuse(session, earlier, offer_id, code_key)
     if not offer.on_sale_from <= now < offer.on_sale_to:
         raise OfferNotOnSale(on_sale_from=offer.on_sale_from, on_sale_to=offer.on_sale_to)
     if stock.stock_units < 1:
         raise SoldOut(offer_id)
-    _spend(session, redemption_id, holder_id, offer, now, request_id)
+    who = acting or f"{_ONESELF}{holder_id}"
+    _spend(session, redemption_id, holder_id, offer, who, now, request_id)
     stock.stock_units -= 1
     redemption = Redemption(
         holder_id=holder_id,
@@ -85,7 +102,7 @@ def redeem(
     )
     session.add_all([redemption, voucher])
     session.flush()
-    return _redeemed(redemption, code_key)
+    return _redeemed(redemption, code_key, acting)
 
 
 def get_redemption(session: Session, redemption_id: UUID, *, holder_id: UUID) -> Redemption:
@@ -96,10 +113,18 @@ def get_redemption(session: Session, redemption_id: UUID, *, holder_id: UUID) ->
     return redemption
 
 
-def _same_or_refuse(earlier: Redemption, offer_id: UUID, code_key: bytes) -> Redeemed:
+def acted_by(session: Session, redemption_id: UUID) -> str | None:
+    """Who redeemed for the resident, as the posting names them; None where it was the resident."""
+    actor = session.scalar(select(Posting.actor).where(Posting.id == redemption_id))
+    return None if actor is None or actor.startswith(_ONESELF) else actor
+
+
+def _same_or_refuse(
+    session: Session, earlier: Redemption, offer_id: UUID, code_key: bytes
+) -> Redeemed:
     if earlier.offer_id != offer_id:
         raise RedemptionReused(earlier.id)
-    return _redeemed(earlier, code_key)
+    return _redeemed(earlier, code_key, acted_by(session, earlier.id))
 
 
 def _spend(
@@ -107,6 +132,7 @@ def _spend(
     redemption_id: UUID,
     holder_id: UUID,
     offer: Offer,
+    actor: str,
     now: datetime,
     request_id: str | None,
 ) -> None:
@@ -120,7 +146,6 @@ def _spend(
         redemption_id,
         now,
     )
-    actor = f"holder:{holder_id}"
     posting = NewPosting(redemption_id, "redemption", actor, [transfer], request_id=request_id)
     try:
         post(session, posting, now=now)
@@ -132,11 +157,12 @@ def _spend(
         raise
 
 
-def _redeemed(redemption: Redemption, code_key: bytes) -> Redeemed:
+def _redeemed(redemption: Redemption, code_key: bytes, acting: str | None) -> Redeemed:
     return Redeemed(
         redemption.id,
         redemption.offer_id,
         redemption.spent_points,
         redemption.redeemed_at,
         voucher_code(code_key, redemption.id),
+        acting,
     )

@@ -144,6 +144,14 @@ def caller_holder_id() -> UUID:
     return _uuid(caller().subject)
 
 
+def acting_name() -> str | None:
+    """Who acts for the resident, as what they do is put down ("delegate:ID"); None for oneself."""
+    found = caller()
+    if not found.actor:
+        return None
+    return f"{GUARDIAN if found.powers == GUARDIAN else 'delegate'}:{found.actor}"
+
+
 def own_holder_id() -> UUID | None:
     """The resident's holder id; None for staff, who see by what their grant reaches."""
     return caller_holder_id() if caller().role == "resident" else None

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def owner_engine(url: str) -> Engine:
     """Connections as whoever the URL names: for migrations only."""
-    return create_engine(url, connect_args={"connect_timeout": 5})
+    return create_engine(url, hide_parameters=True, connect_args={"connect_timeout": 5})
 
 
 class Database:
@@ -39,6 +39,7 @@ class Database:
         )
         self.engine = create_engine(
             url,
+            hide_parameters=True,  # They are people's, and an error's text is logged.
             pool_size=16,
             max_overflow=4,
             pool_timeout=5,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from activities.catalogue.loading import load
 from activities.catalogue.models import Division, Programme
-from activities.participants import enrol
+from activities.participants import enrol, programme_holder
 from rewards.models import Offer
 from rewards.offers import add_merchant, publish
 from rewards.redemption import Redeemed, redeem
@@ -54,6 +54,9 @@ OFFER_ID = uuid5(_NAMESPACE, "offer")
 REDEMPTION_ID = uuid5(_NAMESPACE, "redemption")
 OFFER_POINTS = 500
 STOCK_UNITS = 100
+CITY_PROGRAMME = "sh-2026"  # Of today: who tries docs/app.md signs up here,
+CITY_OFFER_ID = uuid5(_NAMESPACE, "city offer")
+CITY_OFFER_POINTS = 30  # and a first cup of one's own, 40 points, pays for it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def run_demo(services: Services) -> Demo:
             session,
             REDEMPTION_ID,
             holder_id=holder_id,
+            programme_holder_id=programme_holder(session, holder_id),
             offer_id=OFFER_ID,
             code_key=services.voucher_key,
             now=datetime.now(UTC),  # After what was earned, as the statement shows it.
@@ -142,16 +146,22 @@ def _homes(count: int, towns: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _open_shop(session: Session) -> None:
-    programme = session.get_one(Programme, DEMO_PROGRAMME)
     add_merchant(session, MERCHANT_ID, name_zh="示范便利店", name_en="Demo corner shop")
-    offer = Offer(
+    bag = Offer(
         id=OFFER_ID,
-        merchant_id=MERCHANT_ID,
-        programme_holder_id=programme.holder_id,
         title_zh="可重复使用的购物袋",
         title_en="Reusable shopping bag",
         price_points=OFFER_POINTS,
-        on_sale_from=datetime(2016, 1, 1, tzinfo=UTC),
-        on_sale_to=datetime(2036, 1, 1, tzinfo=UTC),
     )
-    publish(session, offer, stock_units=STOCK_UNITS)
+    coffee = Offer(
+        id=CITY_OFFER_ID,
+        title_zh="咖啡一杯（请自带杯）",
+        title_en="A coffee in your own cup",
+        price_points=CITY_OFFER_POINTS,
+    )
+    for programme_code, offer in ((DEMO_PROGRAMME, bag), (CITY_PROGRAMME, coffee)):
+        offer.merchant_id = MERCHANT_ID
+        offer.programme_holder_id = session.get_one(Programme, programme_code).holder_id
+        offer.on_sale_from = datetime(2016, 1, 1, tzinfo=UTC)
+        offer.on_sale_to = datetime(2036, 1, 1, tzinfo=UTC)
+        publish(session, offer, stock_units=STOCK_UNITS)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service import migrating
+from service.errors import CommandRefused
 
 # Tables that grow, by the first table of their group, with the column that decides the shard. In a
 # group the same value is on the same node: what one resident does is one transaction on one shard.
@@ -135,7 +136,7 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-class CannotDistribute(Exception):
+class CannotDistribute(CommandRefused):
     """The database cannot be spread over nodes as it is; one line says why and what to do."""
 
 

@@ -28,6 +28,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from service.errors import CommandRefused
+
 MARKER = "made-by-tanhui"
 FALLBACK_ROOT = Path("/var/lib")
 SOCKET_ROOT = Path("/tmp")  # noqa: S108  Checked in _own; TMPDIR may differ between terminals.
@@ -51,7 +53,7 @@ SETTINGS = (
 )
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(CommandRefused):
     """For the operator: what is wrong with which folder, what to do, how the server's log ends."""
 
 

@@ -2,7 +2,7 @@
 
 Kept here: a scene takes entries through its own channel only; an id that a client made stands for
 one activity, and the same again is answered the same. What the app's requests bring at the same
-time is recorded together (``service.joining``).
+time is recorded together (``service.joining``), but for who acts for somebody else.
 """
 
 from collections.abc import Sequence
@@ -41,11 +41,13 @@ class Entries:
             lambda events: self._record(events, APP_ACTOR), shared=_of_the_database
         )
 
-    def from_app(self, event: Event) -> Recorded:
+    def from_app(self, event: Event, *, acting: str | None = None) -> Recorded:
         """Record what a resident's app sent, and answer it as it was first decided.
 
         ``event.event_id`` is the UUID that the app made. Sent again it is a retry, whether or not
-        the attestation that came along still holds.
+        the attestation that came along still holds. ``acting`` is who sent it for the resident
+        ("delegate:ID"), whom the posting names in place of the app; they are few, and each has a
+        transaction of its own, since a posting has one actor.
 
         Raises:
             UnknownScene, WrongChannel: nothing was recorded.
@@ -54,10 +56,10 @@ class Entries:
             TooBusy: to be sent again.
         """
         self._check_channel(event.scene, "app")
-        if (activity := self.joining.do(event)) is not None:
+        if (activity := self._do(event, acting)) is not None:
             return self._unless_closed(activity)
         details = replace(event.details, attested=not event.details.attested)
-        if (activity := self.joining.do(replace(event, details=details))) is not None:
+        if (activity := self._do(replace(event, details=details), acting)) is not None:
             return self._unless_closed(activity)
         raise EventIdReused(event.event_id)
 
@@ -103,11 +105,15 @@ class Entries:
         if found != channel:
             raise WrongChannel(scene_code, found)
 
+    def _do(self, event: Event, acting: str | None) -> Recorded | None:
+        if acting is None:
+            return self.joining.do(event)
+        (found,) = self._record([event], acting)
+        return found
+
     def _record(self, events: Sequence[Event], actor: str) -> list[Recorded | None]:
-        now = datetime.now(UTC)
-        return self._database.transact(
-            lambda session: record_own(session, Batch(list(events), actor, now))
-        )
+        batch = Batch(list(events), actor, datetime.now(UTC), acting=actor != APP_ACTOR)
+        return self._database.transact(lambda session: record_own(session, batch))
 
 
 def record_own(session: Session, batch: Batch) -> list[Recorded | None]:

@@ -42,3 +42,7 @@ class NotAsDelegate(Exception):
 
 class OutOfReach(Exception):
     """The caller's grant is for one programme or division, and this is for those with all."""
+
+
+class CommandRefused(Exception):
+    """A command cannot do what it was asked; its text is one line that says why."""

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 import redis
@@ -24,6 +25,7 @@ from service.errors import TooManyRequests
 
 AWAY_S = 5  # So long is Redis left alone once it failed: a request waits for it at most once.
 KEPT_MAX = 50_000  # Windows of one process; beyond it the oldest is forgotten.
+_NETWORK_BITS = 64  # What one subscriber has of IPv6: counting each address would count nothing.
 _ANSWER_S = 0.5  # Redis stands beside us: what takes longer is as good as away.
 
 _COUNT = """
@@ -170,6 +172,22 @@ class Attempts:
                 self._redis.delete(place)
             except redis.RedisError:
                 self._away_until = time.monotonic() + AWAY_S
+
+
+def subscriber(address: str) -> str:
+    """Whom an address is counted as: of IPv6 all that begin alike, IPv4 however it is written.
+
+    "" for a socket of the same machine, which has none.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ip_network((found, _NETWORK_BITS), strict=False))
 
 
 class _Here:

@@ -1,13 +1,15 @@
 """Refusal → RFC 9457 problem document, in the caller's language."""
 
 import logging
+from traceback import format_tb
 from typing import Any
 
 import msgspec
 from flask import Flask, Response, current_app, request
+from psycopg import Error
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from ledgers import errors as ledgers
 from service import errors as service
@@ -163,7 +165,18 @@ def _on_database_error(error: DBAPIError) -> Response:
     if is_unavailable(error) or is_retryable(error) or is_too_slow(error):
         log.warning("database unavailable: %s", type(error.orig).__name__)
         return respond(UNAVAILABLE, {"Retry-After": "2"})
-    raise error
+    log.error("%s", _where_it_failed(error))
+    return on_http_error(InternalServerError())
+
+
+def _where_it_failed(error: DBAPIError) -> str:
+    """What is known of our own mistake but what PostgreSQL says of it: that repeats the row."""
+    found = error.orig.diag if isinstance(error.orig, Error) else None
+    named = [f"{type(error.orig).__name__} at {request.method} {request.url_rule}"]
+    for name in ("sqlstate", "table_name", "column_name", "constraint_name"):
+        if value := getattr(found, name, None):
+            named.append(f"{name}={value}")
+    return "; ".join(named) + "\n" + "".join(format_tb(error.__traceback__))
 
 
 def _on_pool_empty(_: PoolTimeout) -> Response:

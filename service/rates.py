@@ -6,16 +6,13 @@ does as much at five times the cost. The answer tells what is left in ``RateLimi
 """
 
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
 from service.identity.tokens import Caller
-from service.limits import RATES, UNLIMITED, Limit
+from service.limits import RATES, UNLIMITED, Limit, subscriber
 from service.services import services
-
-_NETWORK_BITS = 64  # What one subscriber has of IPv6: counting each address would count nothing.
 
 
 def register(app: Flask) -> None:
@@ -99,11 +96,5 @@ def _view() -> Any:
 
 def _address() -> bytes:
     """A keyed hash of the caller's address: whose it is, is nobody's business in Redis."""
-    address = request.remote_addr or ""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        parsed = None  # A socket of the same machine has none.
-    if isinstance(parsed, IPv6Address):
-        address = str(parsed.ipv4_mapped or int(parsed) >> 128 - _NETWORK_BITS)
+    address = subscriber(request.remote_addr or "")
     return services().keyring.value_key("address", address)[:16]

@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledgers.log.notes import is_key_name
+from service.errors import CommandRefused
 from service.identity.keyring import Keyring
 from service.login_settings import LoginSettings, login_settings
 
@@ -21,7 +22,7 @@ _REDIS_SCHEMES = {"redis", "rediss", "unix"}
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 
 
-class SettingsError(Exception):
+class SettingsError(CommandRefused):
     """What is wrong with the environment, all of it in one message."""
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from service import embedded, migrating
 from service.db import owner_engine
+from service.errors import CommandRefused
 from service.services import Services
 from service.settings import Settings
 
 
-class NotReady(Exception):
+class NotReady(CommandRefused):
     """The command cannot run as things stand; one line says what to do."""
 
 

@@ -248,7 +248,8 @@ def statements() -> Callable[[], AbstractContextManager[list[str]]]:
 
         def heard(method: Any) -> Any:
             def listen(cursor: Cursor, statement: Query, *args: Any, **kwargs: Any) -> Any:
-                if not str(statement).startswith("SET LOCAL"):  # Sent along, at no one's cost.
+                # Sent along at no one's cost, and the pool's question whether a connection lives.
+                if not str(statement).startswith("SET LOCAL") and statement != ";":
                     seen.append(str(statement))
                 return method(cursor, statement, *args, **kwargs)
 

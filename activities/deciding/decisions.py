@@ -80,7 +80,7 @@ class Item:
         self.quantity = self.event.quantity
         self.saved_mg_co2e = self.points = self.trimmed_points = 0
         self.supersedes.clear()
-        self.facts = {k: v for k, v in self.facts.items() if k == "entered_by"}
+        self.facts = {k: v for k, v in self.facts.items() if k in ("entered_by", "acted_by")}
 
 
 @dataclass(slots=True)

@@ -78,10 +78,17 @@ class _Appealing:
 
 
 def open_appeal(
-    session: Session, holder_id: UUID, activity_id: UUID, *, words: str, now: datetime
+    session: Session,
+    holder_id: UUID,
+    activity_id: UUID,
+    *,
+    words: str,
+    now: datetime,
+    acting: str | None = None,
 ) -> Heard:
     """A resident appeals a refusal; ``words``, at most TEXT_MAX characters, say why. The same again
-    answers how it stands.
+    answers how it stands. ``acting`` is who appeals for the resident, in whose place the step names
+    them.
 
     Raises:
         UnknownResident: the holder takes part in nothing.
@@ -107,9 +114,8 @@ def open_appeal(
     if state.decision != "rejected":
         raise NotAppealable(activity_id, state.decision)
     scene = load_policies(session, {activity.scene_code}).get(activity.scene_code)
-    step = _Appealing(
-        uuid5(_APPEALS, activity_id.hex), holder_id, activity_id, str(holder_id), words
-    )
+    step_id, who = uuid5(_APPEALS, activity_id.hex), acting or str(holder_id)
+    step = _Appealing(step_id, holder_id, activity_id, who, words)
     session.add(
         Appeal(
             holder_id=holder_id,

@@ -136,8 +136,10 @@ def answer(
     question_id: UUID,
     text: str,
     now: datetime,
+    acting: str | None = None,
 ) -> ReviewCase:
-    """A resident answers what a reviewer asked; the case is open again. The same again is a retry.
+    """A resident answers what a reviewer asked; the case is open again. The same again is a retry,
+    whoever sends it. ``acting`` is who answers for the resident: the step names them instead.
 
     Raises:
         UnknownCase: the activity was not held, or is somebody else's.
@@ -148,7 +150,8 @@ def answer(
     if not lock_residents(session, [holder_id.hex]):
         refuse_absent(session, holder_id)
     key = holder_id, activity_id
-    given = _Answer(uuid5(_ANSWERS, question_id.hex), holder_id, activity_id, str(holder_id), text)
+    step_id, who = uuid5(_ANSWERS, question_id.hex), acting or str(holder_id)
+    given = _Answer(step_id, holder_id, activity_id, who, text)
     case, steps = cases_of(session, [key]).get(activity_id), Steps.read(session, [given])
     if case is None:
         raise UnknownCase(activity_id)

@@ -17,7 +17,7 @@ from service.api.explained import ExplainedResponse, told_of
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
 from service.api.wire import IdCursor
-from service.auth import caller, caller_holder_id, own_holder_id, requires
+from service.auth import acting_name, caller, caller_holder_id, own_holder_id, requires
 from service.authorisation import FOUND, check_holder, reaches_holder
 from service.errors import InvalidAttestation
 from service.services import services
@@ -76,7 +76,7 @@ class OneActivity(MethodView):
         """
         attested = _attested(activity_id, body)
         event = event_of(activity_id, caller_holder_id(), body, attested=attested)
-        return decided(services().entries.from_app(event))
+        return decided(services().entries.from_app(event, acting=acting_name()))
 
     @requires("resident", "operator", "auditor", within=FOUND, acting="read")
     @bp.arguments(HolderQuery, location="query")

@@ -27,7 +27,7 @@ from service.api.explained import KnownDetailsResponse
 from service.api.resources import Blueprint
 from service.api.review import PLACE, DossierResponse, dossier_told, recorded_told
 from service.api.wire import Code, Cursor, Words
-from service.auth import actor, caller, caller_holder_id, requires
+from service.auth import acting_name, actor, caller, caller_holder_id, requires
 from service.authorisation import HOLDER, LISTED, of_holders
 from service.services import services
 
@@ -112,11 +112,12 @@ class OwnAppeal(MethodView):
     @bp.response(201, OwnAppealResponse)
     def put(self, body: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
         """Appeal against the refusal of my activity, once. The same text again changes nothing."""
-        holder_id, now = caller_holder_id(), datetime.now(UTC)
+        holder_id, acting, now = caller_holder_id(), acting_name(), datetime.now(UTC)
+        words = body["text"]
 
         def work(session: Session) -> Heard:
             id_ = get_activity(session, holder_id, activity_id).id
-            return open_appeal(session, holder_id, id_, words=body["text"], now=now)
+            return open_appeal(session, holder_id, id_, words=words, now=now, acting=acting)
 
         return _own_told(services().database.transact(work))
 

@@ -13,7 +13,7 @@ from activities.catalogue.published import PAGE_MAX, Sources, page, sources_of
 from service.api.conditional import conditional
 from service.api.cursors import opened, sealed
 from service.api.resources import Blueprint
-from service.api.wire import Code
+from service.api.wire import CURSOR_SAYS, Code
 from service.auth import public, requires
 from service.authorisation import SHARED
 from service.identity.tokens import ROLES
@@ -33,8 +33,8 @@ class KeyCursor(fields.String):
 
     default_error_messages = {"cursor": "Not a valid cursor."}  # noqa: RUF012 - marshmallow's way.
 
-    def __init__(self, shape: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, shape: Any, metadata: Any = (), **kwargs: Any) -> None:
+        super().__init__(metadata=CURSOR_SAYS | dict(metadata), **kwargs)
         self._shape = shape
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> str | None:

@@ -12,7 +12,7 @@ from service.admin.objects import acting_on
 from service.api.consents import Flag
 from service.api.resources import Blueprint
 from service.api.staff import CardNumber
-from service.auth import actor, caller, caller_holder_id, caller_name, requires
+from service.auth import acting_name, actor, caller, caller_holder_id, caller_name, requires
 from service.authorisation import HOLDER
 from service.identity.closing import Closure, Wish, account, close, close_by_card
 from service.language import Text, chosen
@@ -70,7 +70,7 @@ class Me(MethodView):
         """
         holder_id, now, found = caller_holder_id(), datetime.now(UTC), caller()
         wish = Wish(
-            f"holder:{found.actor or found.subject}",
+            acting_name() or f"holder:{found.subject}",
             request.remote_addr or "",
             request_id(),
             query["forfeit_vouchers"],

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from activities.consents import give, history, withdraw
 from activities.models import Consent
 from service.api.resources import Blueprint
-from service.auth import caller_holder_id, requires
+from service.auth import acting_name, caller_holder_id, requires
 from service.services import services
 
 bp = Blueprint("consents", __name__, url_prefix="/v1/consents", description="授权 · Consents")
@@ -82,12 +82,13 @@ class OneConsent(MethodView):
         new text needs it anew.
         """
         now, holder_id = datetime.now(UTC), caller_holder_id()
+        who = acting_name() or RESIDENT
 
         def put(session: Session) -> dict[str, Any]:
             if not body["given"]:
                 return _told(scene, withdraw(session, holder_id, scene, now=now))
             version = body["text_version"]
-            return _told(scene, give(session, holder_id, scene, version, now=now, actor=RESIDENT))
+            return _told(scene, give(session, holder_id, scene, version, now=now, actor=who))
 
         return services().database.transact(put)
 

@@ -12,6 +12,8 @@ from flask import Flask
 from marshmallow import INCLUDE, Schema, fields
 
 from service.api.conditional import conditional
+from service.api.examples import EXAMPLE_ID, exemplify
+from service.api.links import link
 from service.auth import KEY, SIGNATURE
 from service.problems import ALL_TYPES
 
@@ -25,6 +27,44 @@ _HEADERS = {
         "RateLimit-Policy": "the limit: times (q) in seconds (w)",
     },
     503: {"Retry-After": "seconds to wait before sending the same again"},
+}
+
+# Which members go together, where a body's own rule says it (``validates_schema``).
+_SHAPES: dict[str, dict[str, Any]] = {
+    "ActivityCorrectionRequest": {
+        "oneOf": [
+            {"properties": {"action": {"const": "change"}}, "required": ["quantity"]},
+            {"properties": {"action": {"const": "withdraw"}}, "not": {"required": ["quantity"]}},
+        ]
+    },
+    "ConsentRequest": {
+        "anyOf": [
+            {"properties": {"given": {"const": False}}},
+            {"required": ["text_version"]},
+        ]
+    },
+    "CorrectionRequest": {
+        "oneOf": [
+            {"required": ["reversals"]},
+            {"required": ["grant"]},
+        ],
+        "example": {
+            "reversals": [{"transfer_id": EXAMPLE_ID, "amount": 120}],
+            "reason": "合作方更正了当日步数",
+        },
+    },
+    "StaffSignInRequest": {
+        "oneOf": [
+            {"required": ["totp"]},
+            {"required": ["recovery_code"]},
+        ],
+        "example": {
+            "login": "li.na",
+            "password": "horse-battery-staple",
+            "totp": "492039",
+            "device_name": "前台电脑",
+        },
+    },
 }
 
 
@@ -55,8 +95,10 @@ def complete(document: dict[str, Any], app: Flask) -> None:
     """Add to each operation its roles and its problems; an answer may gain fields."""
     components = document["components"]
     statuses = set()
-    for path, method, authentication, acting, blueprint in _operations(app):
+    for path, method, authentication, acting, blueprint, name in _operations(app):
         operation = document["paths"][path][method]
+        operation["operationId"] = f"{blueprint}.{method}{name}"
+        operation["responses"].pop("default", None)  # flask-smorest's: each status is named.
         roles = [each for each in authentication if each not in (KEY, SIGNATURE)]
         signed = SIGNATURE in authentication
         by_key = KEY in authentication
@@ -79,13 +121,27 @@ def complete(document: dict[str, Any], app: Flask) -> None:
             str(status): {"$ref": f"#/components/responses/{HTTPStatus(status).name}"}
             for status in sorted(found)
         }
-    components["responses"] = {HTTPStatus(s).name: _problem(s) for s in sorted(statuses)} | {
-        "DEFAULT_ERROR": _response("Any other problem")
-    }
+    components["responses"] = {HTTPStatus(s).name: _problem(s) for s in sorted(statuses)}
+    link(document)
     components["schemas"].pop("PaginationMetadata", None)  # flask-smorest's; lists page by cursor.
     for name, schema in components["schemas"].items():
         if not name.endswith("Request"):
             schema.pop("additionalProperties", None)
+    _spell_patterns(document)
+    for name, shape in _SHAPES.items():
+        components["schemas"][name] |= shape
+    exemplify(document)
+
+
+def _spell_patterns(node: Any) -> None:
+    """Patterns end as in JavaScript: there ``\\Z`` is a letter, and ``$`` the end of the text."""
+    if isinstance(node, dict):
+        if isinstance(pattern := node.get("pattern"), str):
+            node["pattern"] = pattern.replace(r"\Z", "$")
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            _spell_patterns(inner)
 
 
 def _tell_of_tags(operation: dict[str, Any]) -> None:
@@ -102,15 +158,15 @@ def _tell_of_tags(operation: dict[str, Any]) -> None:
     operation["responses"]["304"] = {"description": "As it was when this ETag was sent"}
 
 
-def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...], str, str]]:
+def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...], str, str, str]]:
     for rule in app.url_map.iter_rules():
         view_class = getattr(app.view_functions[rule.endpoint], "view_class", None)
         for method in _METHODS:
             if rule.rule.startswith("/v1/") and (view := getattr(view_class, method, None)):
                 path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
                 acting = getattr(view, "acting", "")
-                blueprint = rule.endpoint.rpartition(".")[0]
-                yield path, method, view.authentication, acting, blueprint
+                blueprint, _, name = rule.endpoint.rpartition(".")
+                yield path, method, view.authentication, acting, blueprint, name
 
 
 def _problems(operation: dict[str, Any], *, guarded: bool, method: str, path: str) -> set[int]:

@@ -145,6 +145,10 @@ class ExplainedResponse(ActivityResponse):
 
     holder_id = fields.UUID()
     received_at = fields.AwareDateTime(format="iso")
+    acted_by = fields.String(
+        allow_none=True,
+        metadata={"description": "`delegate:` or `guardian:` and who reported it"},
+    )
     details = fields.Nested(KnownDetailsResponse)
     reasons = fields.Nested(BothResponse)
     first = fields.Nested(DecisionResponse, metadata={"description": "before any adjustment"})
@@ -185,6 +189,7 @@ def explained(standing: Standing, trace: Trace, *, names: bool) -> dict[str, Any
     quantified = trace.quantified
     return standing_told(standing) | {
         "received_at": instant_of(activity.id),
+        "acted_by": msgspec.json.decode(activity.facts or "{}").get("acted_by"),
         "details": msgspec.json.decode(activity.details or "{}"),
         "first": {
             "decision": trace.decision,

@@ -10,6 +10,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
+from service.api.consents import Flag
 from service.api.documentation import ProblemResponse
 from service.api.resources import Blueprint
 from service.api.wire import Code, Line
@@ -20,6 +21,7 @@ from service.identity.family.children import NewChild, children, register_child
 from service.identity.logins.errors import CodesAway
 from service.identity.logins.signing_up import BORN_FROM
 from service.identity.tokens import LIFETIME, Caller
+from service.limits import subscriber
 from service.services import services
 
 bp = Blueprint("family", __name__, url_prefix="/v1", description="家庭成员 · Family")
@@ -49,10 +51,8 @@ class ChildrenResponse(Schema):
 
 
 class OfferRequest(Schema):
-    may_spend = fields.Boolean(
+    may_spend = Flag(
         required=True,
-        truthy={True},
-        falsy={False},
         metadata={"description": "redeem and report acts too; false: only look"},
     )
 
@@ -275,7 +275,7 @@ def _offers() -> offers.Offers:
 
 
 def _count_try(me: UUID, address: str, now: datetime) -> None:
-    key = services().keyring.value_key("address", address)
+    key = services().keyring.value_key("address", subscriber(address))
     services().attempts.count("offer-tries-address", key, offers.TRIES_PER_ADDRESS, now=now)
     services().attempts.count("offer-tries", str(me), offers.TRIES, now=now)
 

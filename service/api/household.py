@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 from activities.households import Declared, declare, history
 from service.api.consents import RESIDENT, Flag
 from service.api.resources import Blueprint
-from service.auth import caller_holder_id, requires
+from service.auth import acting_name, caller_holder_id, requires
 from service.services import services
 
 bp = Blueprint("household", __name__, url_prefix="/v1/household", description="家庭 · Household")
@@ -21,7 +21,9 @@ class HouseholdRequest(Schema):
         metadata={"description": "from this day on; at most 31 days back or ahead"},
     )
     persons = fields.Integer(
-        required=True, strict=True, metadata={"description": "who live there, 1 to 20"}
+        required=True,
+        strict=True,
+        metadata={"description": "who live there", "minimum": 1, "maximum": 20},
     )
     moved_in_on = fields.Date(
         required=True, metadata={"description": "readings before are somebody else's"}
@@ -30,7 +32,11 @@ class HouseholdRequest(Schema):
     tier = fields.Integer(
         required=True,
         strict=True,
-        metadata={"description": "of the electricity tariff, as on the bill, 1 to 3"},
+        metadata={
+            "description": "of the electricity tariff, as on the bill",
+            "minimum": 1,
+            "maximum": 3,
+        },
     )
 
 
@@ -65,7 +71,7 @@ class OwnHousehold(MethodView):
         declaration as of another day.
         """
         now, holder_id = datetime.now(UTC), caller_holder_id()
-        declared = Declared(**body)
+        declared, who = Declared(**body), acting_name() or RESIDENT
         return services().database.transact(
-            lambda session: declare(session, holder_id, declared, now=now, actor=RESIDENT)
+            lambda session: declare(session, holder_id, declared, now=now, actor=who)
         )

@@ -1,15 +1,18 @@
 """What can be redeemed now."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from flask.views import MethodView
 from marshmallow import Schema, fields
+from sqlalchemy.orm import Session
 
-from rewards.offers import on_sale
+from activities.participants import programme_holder
+from rewards.offers import OnSale, on_sale
 from service.api.conditional import conditional
 from service.api.resources import Blueprint
-from service.auth import requires
+from service.auth import caller_holder_id, requires
 from service.language import Text, chosen
 from service.services import services
 
@@ -41,6 +44,11 @@ class Offers(MethodView):
     @requires("resident", acting="read")
     @bp.response(200, OffersResponse)
     def get(self) -> dict[str, Any]:
-        """What points buy now, cheapest first."""
-        now = datetime.now(UTC)
-        return {"offers": services().database.transact(lambda s: on_sale(s, now=now))}
+        """What my programme's points buy now, cheapest first."""
+        holder_id, now = caller_holder_id(), datetime.now(UTC)
+
+        def look(session: Session) -> Sequence[OnSale]:
+            own = programme_holder(session, holder_id)
+            return on_sale(session, programme_holder_id=own, now=now)
+
+        return {"offers": services().database.transact(look)}

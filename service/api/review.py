@@ -28,7 +28,7 @@ from service.api.acts import ActivityResponse, reasons, standing_told
 from service.api.explained import ExplainedResponse, KnownDetailsResponse, explained
 from service.api.resources import Blueprint
 from service.api.wire import Code, Cursor, Instant, Line, Words
-from service.auth import actor, caller, caller_holder_id, requires
+from service.auth import acting_name, actor, caller, caller_holder_id, requires
 from service.authorisation import HOLDER, LISTED, of_holders
 from service.language import language
 from service.services import services
@@ -254,11 +254,12 @@ class OwnAnswer(MethodView):
     @bp.response(200, OwnReviewResponse)
     def put(self, body: dict[str, Any], activity_id: UUID) -> dict[str, Any]:
         """Answer the last question. The same again changes nothing; an answer stays as it is."""
-        holder_id, now = caller_holder_id(), datetime.now(UTC)
+        holder_id, acting, now = caller_holder_id(), acting_name(), datetime.now(UTC)
 
         def work(session: Session) -> dict[str, Any]:
             id_ = get_activity(session, holder_id, activity_id).id
-            return _own_told(session, answer(session, holder_id, id_, now=now, **body))
+            case = answer(session, holder_id, id_, now=now, acting=acting, **body)
+            return _own_told(session, case)
 
         return services().database.transact(work)
 

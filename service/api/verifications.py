@@ -7,6 +7,7 @@ from uuid import UUID
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
+from service.api.consents import Flag
 from service.api.resources import Blueprint
 from service.api.wire import Instant
 from service.auth import caller, requires
@@ -21,7 +22,7 @@ bp = Blueprint(
 class VerificationRequest(Schema):
     holder_id = fields.UUID(required=True, metadata={"description": "the resident's app has it"})
     verified_at = Instant(required=True, metadata={"description": "when the verifier decided"})
-    verified = fields.Boolean(
+    verified = Flag(
         load_default=True, metadata={"description": "false withdraws what the verifier said"}
     )
 

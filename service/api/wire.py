@@ -8,13 +8,17 @@ from uuid import UUID
 
 from marshmallow import fields, validate
 
-from service.api.cursors import opened, sealed
+from service.api.cursors import LENGTH_MAX, opened, sealed
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 AMOUNT_MAX = 2**53
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CURSOR_SAYS = {"pattern": "^[A-Za-z0-9_-]+$", "minLength": 1, "maxLength": LENGTH_MAX}
+# What the two say of themselves in the API's document: no controls, and something beside blanks.
+_LINE = r"^[^{0}]*[^{0}\s][^{0}]*$".format(r"\x00-\x1f\x7f-\x9f\u2028\u2029")
+_WORDS = r"^[^{0}]*[^{0}\s][^{0}]*$".format(r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f")
 
 
 class Line(fields.String):
@@ -22,8 +26,9 @@ class Line(fields.String):
 
     default_error_messages = {"line": "Not a line of text."}  # noqa: RUF012 - marshmallow's way.
 
-    def __init__(self, *, length_max: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(1, length_max), **kwargs)
+    def __init__(self, *, length_max: int, metadata: Any = (), **kwargs: Any) -> None:
+        said = {"pattern": _LINE} | dict(metadata)
+        super().__init__(validate=validate.Length(1, length_max), metadata=said, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, *args, **kwargs)
@@ -37,8 +42,9 @@ class Words(fields.String):
 
     default_error_messages = {"words": "Not a text."}  # noqa: RUF012 - marshmallow's way.
 
-    def __init__(self, *, length_max: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(1, length_max), **kwargs)
+    def __init__(self, *, length_max: int, metadata: Any = (), **kwargs: Any) -> None:
+        said = {"pattern": _WORDS} | dict(metadata)
+        super().__init__(validate=validate.Length(1, length_max), metadata=said, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, *args, **kwargs)
@@ -74,8 +80,8 @@ class Cursor(fields.String):
     default_error_messages = {"cursor": "Not a valid cursor."}  # noqa: RUF012 - marshmallow's way.
     _FORMATS = {"at": "q", "id": "16s", "number": "I"}  # noqa: RUF012 - never changed.
 
-    def __init__(self, *shapes: tuple[str, ...], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *shapes: tuple[str, ...], metadata: Any = (), **kwargs: Any) -> None:
+        super().__init__(metadata=CURSOR_SAYS | dict(metadata), **kwargs)
         self._shapes = {self._layout(shape).size: shape for shape in shapes}
         assert len(self._shapes) == len(shapes), "told apart by their length"
 

@@ -13,7 +13,7 @@ from service import starting
 from service.settings import Settings
 from service.simulation import recording
 from service.simulation.city import CITIES, read_city
-from service.simulation.files import FolderNotUsable, write_all
+from service.simulation.files import write_all
 from service.simulation.judging import Judge, Judgement
 from service.simulation.people import Resident
 from service.simulation.printed import judgement_text
@@ -21,7 +21,6 @@ from service.simulation.stream import Plan, simulate
 
 RESIDENTS_MAX = 1_000_000
 DAYS_MAX = 366
-REFUSALS = (FolderNotUsable, recording.CannotRecord)
 EVENTS_A_DAY = 2.5  # Of a resident, about: for the progress bar.
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+from service.errors import CommandRefused
+
 LINE_MAX_BYTES = 1024 * 1024  # A line that is longer is none: the file is something else.
 RATIO_MAX = 250  # Repetitive rows pack to a hundredth; a bomb to a thousandth and less.
 ALWAYS_BYTES = 16 * 1024 * 1024
@@ -23,7 +25,7 @@ _CHUNK_BYTES = 1024 * 1024
 _DEFECTS = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError)
 
 
-class UnreadableFile(Exception):
+class UnreadableFile(CommandRefused):
     """Nothing was imported; the text says why, in one line."""
 
 

@@ -132,10 +132,14 @@ def _activity(standing: Standing) -> Row:
 
 
 def steps(session: Session, whose: Whose) -> Iterator[Row]:
-    """Who said it: the resident, or one of the staff, whose name is not theirs to take along."""
+    """Who said it: the resident, or who acted for them ("delegate:ID"), or one of the staff, whose
+    name is not theirs to take along.
+    """
     for row in rows_of(ReviewStep)(session, whose):
-        own = row["actor"] == str(whose.holder_id)
-        yield {**row, "actor": "resident" if own else "staff"}
+        who = "staff"
+        if row["action"] in ("answer", "appeal"):  # Nobody of the staff does these.
+            who = "resident" if row["actor"] == str(whose.holder_id) else row["actor"]
+        yield {**row, "actor": who}
 
 
 def ledger(session: Session, whose: Whose) -> Iterator[Row]:

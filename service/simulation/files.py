@@ -9,6 +9,7 @@ from typing import BinaryIO
 import msgspec
 
 from activities.events import Event
+from service.errors import CommandRefused
 from service.simulation.people import Resident
 from service.simulation.stream import Delivery
 
@@ -16,7 +17,7 @@ LABELS = "labels.csv"
 RESIDENTS = "residents.csv"
 
 
-class FolderNotUsable(Exception):
+class FolderNotUsable(CommandRefused):
     """Nothing was written; the text says why, in one line."""
 
 

@@ -19,6 +19,7 @@ from activities.intake import record
 from activities.models import Activity, Adjustment
 from activities.participants import enrol
 from service.db import Database
+from service.errors import CommandRefused
 from service.simulation.judging import Judge
 from service.simulation.meters import household
 from service.simulation.people import Resident
@@ -50,7 +51,7 @@ _FIRST_MONTH = text("""
 """)
 
 
-class CannotRecord(Exception):
+class CannotRecord(CommandRefused):
     """Nothing was recorded; the text says why, in one line."""
 
 

@@ -2,12 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
 
 from ledgers.errors import InsufficientPoints
+from ledgers.models import Posting
 from rewards.errors import (
     OfferNotOnSale,
     RedemptionReused,
@@ -18,12 +19,12 @@ from rewards.errors import (
 from rewards.models import OfferStock, Redemption, Voucher
 from rewards.offers import on_sale
 from rewards.redemption import get_redemption, redeem
-from tests.makers import NOW, a_resident, an_offer, balance
+from tests.makers import NOW, a_resident, an_offer, balance, programme_holder
 
 KEY = b"k" * 32
 
 
-def redeemed(session, holder_id, offer_id, redemption_id=None, *, now=NOW):
+def redeemed(session, holder_id, offer_id, redemption_id=None, *, now=NOW, **more):
     return redeem(
         session,
         redemption_id or uuid4(),
@@ -31,6 +32,7 @@ def redeemed(session, holder_id, offer_id, redemption_id=None, *, now=NOW):
         offer_id=offer_id,
         code_key=KEY,
         now=now,
+        **{"programme_holder_id": programme_holder(session)} | more,
     )
 
 
@@ -135,6 +137,32 @@ def test_an_unknown_offer(session):
         redeemed(session, a_resident(session, points=300), uuid4())
 
 
+@pytest.mark.parametrize("programme_holder_id", [None, UUID(int=7)])
+def test_another_programmes_offer_is_as_unknown_and_so_is_a_retry(session, programme_holder_id):
+    holder_id, offer = a_resident(session, points=300), an_offer(session)
+    before = redeemed(session, holder_id, offer.id)
+
+    for id_ in (uuid4(), before.id):
+        with pytest.raises(UnknownOffer) as refusal:
+            redeemed(session, holder_id, offer.id, id_, programme_holder_id=programme_holder_id)
+        assert refusal.value.offer_id == offer.id
+
+    assert (balance(session, holder_id), stock(session, offer.id)) == (180, 4)
+
+
+def test_who_redeems_for_the_resident_is_kept_and_a_retry_is_anybodys(session):
+    holder_id, offer, relative = a_resident(session, points=300), an_offer(session), uuid4()
+    acting = f"delegate:{relative}"
+
+    done = redeemed(session, holder_id, offer.id, acting=acting)
+
+    assert session.get_one(Posting, done.id).actor == done.acted_by == acting
+    assert redeemed(session, holder_id, offer.id, done.id) == done
+    own = redeemed(session, holder_id, offer.id)
+    assert (session.get_one(Posting, own.id).actor, own.acted_by) == (f"holder:{holder_id}", None)
+    assert redeemed(session, holder_id, offer.id, own.id, acting=acting).acted_by is None
+
+
 def test_somebody_elses_redemption_is_unknown(session):
     holder_id, offer = a_resident(session, points=300), an_offer(session)
     done = redeemed(session, holder_id, offer.id)
@@ -148,10 +176,13 @@ def test_only_what_is_on_sale_is_listed(session):
     now_on_sale = an_offer(session, price_points=1)
     ended = an_offer(session, price_points=1, on_sale_to=NOW - timedelta(seconds=1))
 
-    listed = {row.offer.id for row in on_sale(session, now=NOW, limit=10_000)}
+    def listed(programme_holder_id):
+        rows = on_sale(session, programme_holder_id=programme_holder_id, now=NOW, limit=10_000)
+        return {row.offer.id for row in rows}
 
-    assert now_on_sale.id in listed
-    assert ended.id not in listed
+    assert now_on_sale.id in listed(programme_holder(session))
+    assert ended.id not in listed(programme_holder(session))
+    assert listed(uuid4()) == listed(None) == set()
 
 
 def test_in_a_rush_no_more_are_sold_than_there_are(database):

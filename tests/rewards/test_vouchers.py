@@ -25,7 +25,15 @@ def bought(session):
 
 def buy(session):
     holder_id, offer = a_resident(session, points=200), an_offer(session)
-    done = redeem(session, uuid4(), holder_id=holder_id, offer_id=offer.id, code_key=KEY, now=NOW)
+    done = redeem(
+        session,
+        uuid4(),
+        holder_id=holder_id,
+        programme_holder_id=offer.programme_holder_id,
+        offer_id=offer.id,
+        code_key=KEY,
+        now=NOW,
+    )
     return done.voucher_code, offer.merchant_id
 
 

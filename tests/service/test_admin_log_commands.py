@@ -345,8 +345,8 @@ def leaves(command: click.Command, name: str = "") -> Iterator[str]:
     if not isinstance(command, click.Group):
         yield name.strip()
         return
-    for word, each in command.commands.items():
-        yield from leaves(each, f"{name} {word}")
+    for word in command.list_commands(context := click.Context(command)):
+        yield from leaves(command.get_command(context, word), f"{name} {word}")
 
 
 def test_every_command_is_in_the_table_or_named_as_none_of_its_matter():

@@ -93,6 +93,7 @@ def test_what_a_merchants_system_does_with_a_key(client, chief, services, databa
     holder_id, offer = a_shop(database)
     redeemed = database.transact(
         lambda s: redeem(s, uuid4(), holder_id=holder_id, offer_id=offer.id,
+                         programme_holder_id=offer.programme_holder_id,
                          code_key=services.voucher_key, now=datetime.now(UTC))
     )  # fmt: skip
     key = put(client, chief, uuid4(), offer.merchant_id).json["key"]

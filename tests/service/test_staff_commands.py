@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
@@ -172,7 +173,7 @@ def test_a_key_of_a_system_by_commands(run, services):
 
 def test_each_command_has_an_example():
     for group in ("staff", "api-keys"):
-        for command in tanhui.commands[group].commands.values():
+        for command in tanhui.get_command(click.Context(tanhui), group).commands.values():
             assert command.epilog.startswith(f"Example: tanhui {group} {command.name}")
 
 

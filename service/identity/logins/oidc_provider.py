@@ -94,8 +94,8 @@ class Provider:
         said = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if said.get("issuer") != self.issuer:
             raise OutsideAway("discovery names another issuer")
-        methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        listed = said.get("id_token_signing_alg_values_supported", ["RS256"])
+        methods = _listed(said, "token_endpoint_auth_methods_supported", "client_secret_basic")
+        listed = _listed(said, "id_token_signing_alg_values_supported", "RS256")
         return Metadata(
             self._address(said, "authorization_endpoint"),
             self._address(said, "token_endpoint"),
@@ -107,7 +107,7 @@ class Provider:
     def _address(self, said: dict[str, Any], name: str) -> str:
         """As safe as the issuer's own: whoever is told to use https stays there."""
         value = said.get(name)
-        if not isinstance(value, str) or urlsplit(value).scheme != urlsplit(self.issuer).scheme:
+        if not isinstance(value, str) or _scheme(value) != _scheme(self.issuer):
             raise OutsideAway(f"discovery names no {name} that can be used")
         return value
 
@@ -136,6 +136,20 @@ class Provider:
             raise
 
 
+def _listed(said: dict[str, Any], name: str, default: str) -> list[Any]:
+    """What is said of a name as a list; anything else is none of what we understand."""
+    value = said.get(name, [default])
+    return value if isinstance(value, list) else []
+
+
+def _scheme(address: str) -> str:
+    """None of ours ("") where the address cannot be read."""
+    try:
+        return urlsplit(address).scheme
+    except ValueError:
+        return ""
+
+
 def _subject(claims: dict[str, Any], *, client_id: str, nonce: str) -> str:
     """What the registry leaves open: it takes a list where one value is meant."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
@@ -143,7 +157,9 @@ def _subject(claims: dict[str, Any], *, client_id: str, nonce: str) -> str:
         raise BadIdToken("azp")
     if claims["nonce"] != nonce:
         raise BadIdToken("nonce")
-    subject: str = claims["sub"]
-    if not subject.isprintable() or not 1 <= len(subject) <= SUBJECT_MAX:
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not subject.isprintable():
+        raise BadIdToken("sub")
+    if not 1 <= len(subject) <= SUBJECT_MAX:
         raise BadIdToken("sub")
     return subject

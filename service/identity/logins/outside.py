@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from service.identity.logins.hurry import Deadline, Transport
+
 ANSWER_MAX_BYTES = 256 * 1024
 for _name in ("httpx", "httpcore"):  # They log addresses, with the secrets in them.
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -44,9 +46,10 @@ class Outside:
     """A client that any thread may use; ``timeout_s`` is for the whole answer."""
 
     def __init__(self, *, timeout_s: float = 3.0) -> None:
-        self._timeout_s = timeout_s
+        self._timeout_s, self._deadline = timeout_s, Deadline()
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(1.5, timeout_s)),
+            transport=Transport(self._deadline),
             follow_redirects=False,
             trust_env=False,
             headers={
@@ -58,7 +61,7 @@ class Outside:
 
     def ask(self, method: str, url: str, **question: Any) -> Answer:
         """Raises OutsideAway: nobody can tell whether the question was taken."""
-        deadline = time.monotonic() + self._timeout_s
+        self._deadline.at = time.monotonic() + self._timeout_s
         content = b""
         try:
             with self._client.stream(method, url, **question) as response:
@@ -66,8 +69,6 @@ class Outside:
                     content += part
                     if len(content) > ANSWER_MAX_BYTES:
                         raise OutsideAway("an answer without end")
-                    if time.monotonic() > deadline:
-                        raise OutsideAway("an answer too slow")
                 return Answer(response.status_code, content)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise OutsideAway(type(error).__name__) from None

@@ -10,12 +10,11 @@ import hmac
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from service.cache import Cache, CacheAway
 from service.identity.logins.errors import CodeNotRight, CodesAway, SmsNotSent
 from service.identity.logins.sms import Message, Sender
-from service.limits import Attempts, Limit
+from service.limits import Attempts, Limit, subscriber
 
 DIGITS = 6
 LIFETIME_S = 5 * 60
@@ -112,7 +111,7 @@ def send_code(
         SmsNotSent: the code is void, and another may be asked for at once.
         CodesAway.
     """
-    household = _household(from_address)
+    household = subscriber(from_address)
     key, address = codes.key_of("phone", phone), codes.key_of("address", household)
     attempts.count("phone-code-address", address, PER_ADDRESS, now=now)
     pair = codes.key_of("pair", f"{household}\n{phone}")
@@ -139,21 +138,10 @@ def use_code(
     now: datetime,
 ) -> None:
     """Use a code up. Raises TooManyRequests, CodeNotRight, CodesAway."""
-    address = codes.key_of("address", _household(from_address))
+    address = codes.key_of("address", subscriber(from_address))
     attempts.check("phone-code-wrong", address, WRONG_PER_ADDRESS, now=now)
     try:
         codes.use(phone, code)
     except CodeNotRight:
         attempts.window("phone-code-wrong", address, WRONG_PER_ADDRESS, now=now, times=1)
         raise
-
-
-def _household(address: str) -> str:
-    """One customer's addresses: of IPv6 all that begin alike."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
-        return str(ip_network((found, 64), strict=False))
-    return str(found)

@@ -57,13 +57,16 @@ class WeChat:
 def _check(error: Any) -> None:
     if error == 0:
         return
+    if not isinstance(error, int):
+        log.warning("WeChat answered with an error that is no number")
+        raise LoginProviderAway(SOURCE)
     if error in _NOT_GOOD:
         raise LoginNotProven(SOURCE)
     if error == _RISK:
         raise LoginProviderRefuses(SOURCE)
     if error == _TOO_OFTEN:
         raise LoginProviderAway(SOURCE, retry_after_s=60)
-    log.warning("WeChat answered with error %s", error if isinstance(error, int) else "unknown")
+    log.warning("WeChat answered with error %s", error)
     raise LoginProviderAway(SOURCE)
 
 

@@ -7,7 +7,6 @@ statements, also for a login that nobody has. No transaction is open while argon
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from service.identity.staff.members import enrolled, find_by_login
 from service.identity.staff.models import Staff, StaffGrant
 from service.identity.staff.passwords import check_new
 from service.identity.tokens import Caller
-from service.limits import Limit
+from service.limits import Limit, subscriber
 
 if TYPE_CHECKING:
     from service.services import Services
@@ -222,12 +221,8 @@ def grant_told(grant: StaffGrant) -> dict[str, str]:
 
 
 def _subscriber(parts: "Services", address: str) -> bytes:
-    """A hash of the address; of IPv6 of the /64, which is what one subscriber has."""
-    try:
-        network = str(ip_network((address.partition("%")[0], 64), strict=False))
-    except ValueError:  # IPv4, or a socket of this machine.
-        network = address
-    return parts.keyring.value_key("address", network)
+    """Whose address it is, is nobody's business in Redis."""
+    return parts.keyring.value_key("address", subscriber(address))
 
 
 def _counted(parts: "Services", login: str) -> bytes:

@@ -9,7 +9,7 @@ from redis import Redis
 
 from service import limits
 from service.errors import TooManyRequests
-from service.limits import Attempts, Limit
+from service.limits import Attempts, Limit, subscriber
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 FIVE = Limit(5, 600)
@@ -126,3 +126,20 @@ def test_a_clock_that_was_set_back_locks_nobody_out(attempts, alone, key):
     for each in (attempts, alone):
         let_through(each, key, FIVE, times=9, now=NOW + timedelta(days=9))
         each.count("test", key, FIVE, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),  # Else all of IPv4 would have one budget.
+        ("::ffff:192.0.2.8", "192.0.2.8"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a socket", ""),
+    ],
+)
+def test_whom_an_address_is_counted_as(address, counted):
+    assert subscriber(address) == counted

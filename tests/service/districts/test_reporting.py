@@ -146,6 +146,7 @@ def test_points_spent_are_withheld_likewise(fresh_database):
                     session,
                     uuid4(),
                     holder_id=holder_id,
+                    programme_holder_id=offer.programme_holder_id,
                     offer_id=offer.id,
                     code_key=b"k" * 32,
                     now=NOW,

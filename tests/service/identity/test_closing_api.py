@@ -63,7 +63,7 @@ def redeemed(database, services, holder_id, offer):
     return database.transact(
         lambda s: redeem(
             s, uuid4(), holder_id=holder_id, offer_id=offer.id, code_key=services.voucher_key,
-            now=datetime.now(UTC),
+            programme_holder_id=offer.programme_holder_id, now=datetime.now(UTC),
         )
     )  # fmt: skip
 

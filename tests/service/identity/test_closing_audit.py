@@ -46,6 +46,7 @@ def test_all_audits_are_clean_and_the_log_verifies_after_somebody_left(fresh_dat
                     session,
                     uuid4(),
                     holder_id=holder_id,
+                    programme_holder_id=offer.programme_holder_id,
                     offer_id=offer.id,
                     code_key=CODE_KEY,
                     now=NOW,

@@ -86,7 +86,7 @@ def test_all_that_is_known_of_a_resident_is_in_it(
         offer = an_offer(session)
         done = redeem(
             session, uuid4(), holder_id=holder_id, offer_id=offer.id,
-            code_key=services.voucher_key, now=NOW,
+            programme_holder_id=offer.programme_holder_id, code_key=services.voucher_key, now=NOW,
         )  # fmt: skip
         hold = NewHold(uuid4(), holder_id, 20, uuid4(), "t", NOW + timedelta(days=1))
         reserve(session, hold, now=NOW)

@@ -283,6 +283,16 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ("GET", "/v1/redemptions/<uuid:redemption_id>"): _of_resident(
         {"redemption_id": "theirs.redemption"}, "unknown-redemption"
     ),
+    ("PUT", "/v1/redemptions/<uuid:redemption_id>"): [
+        Guess(
+            ("resident",),
+            {"redemption_id": each},
+            "unknown-offer",
+            {"offer_id": "theirs.offer"},
+            grants=(PROGRAMME,),
+        )
+        for each in ("fresh", "mine.redemption")
+    ],
     ("GET", "/v1/scenes/<string:code>"): _of_scene(("resident", "volunteer", *STAFF)),
     ("GET", "/v1/scenes/<string:code>/changes"): _of_scene(STAFF),
     ("PUT", "/v1/scenes/<string:code>/status"): [
@@ -416,8 +426,9 @@ TAKEN: dict[tuple[str, str], list[Guess]] = {
     ("PUT", "/v1/redemptions/<uuid:redemption_id>"): [
         Guess(
             ("resident",), {"redemption_id": "theirs.redemption"}, "redemption-id-reused",
-            {"offer_id": "mine.offer"}, status=409,
+            {"offer_id": offer}, grants=(grant,), status=409,
         )
+        for grant, offer in ((PROGRAMME, "mine.offer"), (DIVISION, "theirs.offer"))
     ],
     ("PUT", "/v1/consumptions/<uuid:consumption_id>"): [
         Guess(

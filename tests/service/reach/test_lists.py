@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -113,6 +113,19 @@ def test_scenes_are_those_of_the_programme(world, client, bearer):
             assert not scenes_of(other) & listed
     everything = codes(client, "/v1/scenes", "scenes", "code", bearer("auditor", "s"))
     assert scenes_of(world.mine) | scenes_of(world.theirs) <= everything
+
+
+def test_offers_are_those_of_the_programme(world, client, bearer):
+    place = ("/v1/offers", "offers", "id")
+    for own, other in ((world.mine, world.theirs), (world.theirs, world.mine)):
+        for headers in (
+            bearer("resident", own.resident),
+            bearer("resident", own.resident, actor=str(other.resident), powers="read"),
+        ):
+            listed = codes(client, *place, headers)
+            assert str(own.offer) in listed
+            assert str(other.offer) not in listed
+    assert codes(client, *place, bearer("resident", uuid4())) == set()
 
 
 def test_drafts_are_those_of_the_programme(world, client, bearer):

@@ -140,8 +140,8 @@ def _side(session: Session, services: Services, town: str) -> Side:
     )
     offer = _offer(session, trial.holder_id, merchant)
     redeemed = redeem(
-        session, uuid4(), holder_id=resident, offer_id=offer.id, code_key=services.voucher_key,
-        now=NOW,
+        session, uuid4(), holder_id=resident, programme_holder_id=trial.holder_id,
+        offer_id=offer.id, code_key=services.voucher_key, now=NOW,
     )  # fmt: skip
     card = f"CARD{uuid4().hex[:12].upper()}"
     cards.give_card(session, services.keyring, card, resident, now=NOW)
