@@ -4,11 +4,11 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test soak lint bench clean
+.PHONY: help demo serve test soak fuzz lint audit-deps bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY)  ## a programme from the bundled real data, then serve (ARGS=--no-serve stops after printing)
 	@$(BIN)/tanhui demo $(ARGS)
@@ -22,11 +22,17 @@ test: $(READY)  ## all tests, on a PostgreSQL and a Redis of their own (ARGS="-k
 soak: $(READY)  ## model, storm and kills for long (ARGS="--minutes 60" is the storm's time, at first 5)
 	@$(BIN)/pytest tests/soak/soak.py $(ARGS)
 
+fuzz: $(READY)  ## Schemathesis against the running server, in every role, five minutes in all
+	@TANHUI_FUZZ_SECONDS=$${TANHUI_FUZZ_SECONDS:-43} $(BIN)/pytest -n 0 tests/service/test_schemathesis.py $(ARGS)
+
 lint: $(READY)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+audit-deps: $(READY)  ## the pinned versions against published advisories, where they can be asked
+	@$(BIN)/python -m tests.audit_dependencies
 
 bench: $(READY)  ## figures and ratios of this machine, some minutes
 	@$(BIN)/python -m benchmarks.activities
@@ -34,6 +40,7 @@ bench: $(READY)  ## figures and ratios of this machine, some minutes
 	@$(BIN)/python -m benchmarks.ledger
 	@$(BIN)/python -m benchmarks.sealing
 	@$(BIN)/python -m benchmarks.app_door
+	@$(BIN)/python -m benchmarks.conduct
 
 clean:  ## remove .venv and caches; var, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

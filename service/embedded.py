@@ -48,6 +48,7 @@ SETTINGS = (
     "max_wal_size=4GB checkpoint_timeout=15min",  # Else imports cause checkpoint on checkpoint.
     "wal_compression=pglz jit=off",  # No lz4 in this build; statements too short to compile.
     "max_connections=100 timezone=UTC log_timezone=UTC",  # Said aloud; instants are UTC everywhere.
+    "log_error_verbosity=terse",  # The details of an error repeat the row that was refused.
     "autovacuum_naptime=15s autovacuum_vacuum_cost_limit=2000",  # Balances change all day: clean
     "autovacuum_vacuum_scale_factor=0.02 autovacuum_analyze_scale_factor=0.02",  # a bit, often.
 )

@@ -119,12 +119,12 @@ def urls(pytestconfig: pytest.Config) -> dict[str, str]:
 
 
 @contextmanager
-def _copied(urls: dict[str, str]) -> Iterator[str]:
+def _copied(urls: dict[str, str], template: str | None = None) -> Iterator[str]:
     name = f"{urls['template']}_{uuid4().hex[:8]}"
     # file_copy: a handful of large files rather than every page through the log.
     _execute(
         urls["server"],
-        f'CREATE DATABASE "{name}" TEMPLATE "{urls["template"]}" STRATEGY file_copy',
+        f'CREATE DATABASE "{name}" TEMPLATE "{template or urls["template"]}" STRATEGY file_copy',
     )
     try:
         yield _named(urls["server"], name)
@@ -136,6 +136,12 @@ def _copied(urls: dict[str, str]) -> Iterator[str]:
 def copied_database(urls: dict[str, str]) -> Callable[[], AbstractContextManager[str]]:
     """Further databases of a test's own, by URL."""
     return lambda: _copied(urls)
+
+
+@pytest.fixture(scope="session")
+def copy_of(urls: dict[str, str]) -> Callable[[str], AbstractContextManager[str]]:
+    """A copy of a database that a module filled, by URL; nobody may be connected to that."""
+    return lambda url: _copied(urls, make_url(url).database)
 
 
 @pytest.fixture(scope="session")

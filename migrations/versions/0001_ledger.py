@@ -80,7 +80,8 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON transfer
 """
 
 # A role belongs to the cluster, not to the database: another database may have made it already,
-# or be making it at this moment.
+# or be making it at this moment. Since PostgreSQL 16 whoever makes a role may administer it, and
+# so is a member, but may not take it on before granting that too.
 ROLE = """
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tanhui_service') THEN
@@ -89,7 +90,9 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 DO $$ BEGIN
-    IF NOT pg_has_role(current_user, 'tanhui_service', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, 'tanhui_service', CASE
+        WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
+    THEN
         EXECUTE format('GRANT tanhui_service TO %I', current_user);
     END IF;
 END $$;

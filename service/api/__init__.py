@@ -1,5 +1,6 @@
 """The REST API: one blueprint a resource, its schemas beside it."""
 
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -51,6 +52,59 @@ zh-CN and en by `Accept-Language`. Every answer has its request's id in `X-Reque
 1 to 64 letters, digits, `.`, `_` or `-` to choose it."""
 
 
+_SCHEMES: dict[str, dict[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "the `access_token` of a sign-in, for ten minutes; then"
+        " `POST /v1/auth/refresh`",
+    },
+    KEY: {"type": "http", "scheme": "bearer", "description": "the key of a system: `tk_…`"},
+    SIGNATURE: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks, with webhook-id and webhook-timestamp",
+    },
+}
+_RESOURCES = (
+    accounts,
+    activities,
+    activity_corrections,
+    admin_log,
+    api_keys,
+    appeals,
+    audit,
+    cards,
+    catalogue,
+    closing,
+    consents,
+    consumptions,
+    corrections,
+    districts,
+    drafts,
+    export,
+    family,
+    feeds,
+    household,
+    jobs,
+    offers,
+    profile,
+    programmes,
+    redemptions,
+    review,
+    scenes,
+    sessions,
+    sign_in,
+    staff,
+    staff_members,
+    staff_sign_in,
+    transfers,
+    verifications,
+)
+
+
 class _Api(Api):
     ERROR_SCHEMA = ProblemResponse
 
@@ -60,6 +114,17 @@ class _Api(Api):
 
 def register(app: Flask) -> None:
     """Mount every resource under /v1."""
+    for module in _RESOURCES:
+        app.register_blueprint(module.bp)
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, the same for every application; made when it is first asked for.
+
+    Making it takes longer than all else that an application does to start.
+    """
+    app = Flask(__name__)
     app.config.update(API_TITLE="碳惠 Tanhui API", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
     api = _Api(
         app,
@@ -69,64 +134,10 @@ def register(app: Flask) -> None:
             "security": [{"bearer": []}],
         },
     )
-    api.spec.components.security_scheme(
-        "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    )
-    api.spec.components.security_scheme(
-        KEY,
-        {"type": "http", "scheme": "bearer", "description": "the key of a system: `tk_…`"},
-    )
-    api.spec.components.security_scheme(
-        SIGNATURE,
-        {
-            "type": "apiKey",
-            "in": "header",
-            "name": "webhook-signature",
-            "description": "Standard Webhooks, with webhook-id and webhook-timestamp",
-        },
-    )
-    for module in (
-        accounts,
-        activities,
-        activity_corrections,
-        admin_log,
-        api_keys,
-        appeals,
-        audit,
-        cards,
-        catalogue,
-        closing,
-        consents,
-        consumptions,
-        corrections,
-        districts,
-        drafts,
-        export,
-        family,
-        feeds,
-        household,
-        jobs,
-        offers,
-        profile,
-        programmes,
-        redemptions,
-        review,
-        scenes,
-        sessions,
-        sign_in,
-        staff,
-        staff_members,
-        staff_sign_in,
-        transfers,
-        verifications,
-    ):
+    for name, scheme in _SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
+    for module in _RESOURCES:
         api.register_blueprint(module.bp)
-    document = api.spec.to_dict()
+    document: dict[str, Any] = api.spec.to_dict()
     complete(document, app)
-    app.extensions["tanhui-openapi"] = document
-
-
-def openapi(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
-    document: dict[str, Any] = app.extensions["tanhui-openapi"]
     return document

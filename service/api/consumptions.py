@@ -24,7 +24,10 @@ class ConsumptionRequest(Schema):
     code = fields.String(
         required=True,
         validate=validate.Length(1, 40),
-        metadata={"description": "as typed: case, spaces and dashes do not matter"},
+        metadata={
+            "description": "as typed: case, spaces and dashes do not matter",
+            "example": "7KQ2-M9XD-4RTB",
+        },
     )
 
 

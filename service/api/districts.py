@@ -17,12 +17,14 @@ bp = Blueprint(
     "districts", __name__, url_prefix="/v1/districts", description="区县 · District reports"
 )
 
+_MONTH = "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$"
+
 
 class Month(fields.Date):
     """The first day of a month; written YYYY-MM, where strptime takes more."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not re.fullmatch("[0-9]{4}-[0-9]{2}", str(value)):
+        if not re.fullmatch(_MONTH, str(value)):
             raise self.make_error("invalid")
         return super()._deserialize(value, *args, **kwargs)
 
@@ -32,7 +34,7 @@ class ReportQuery(Schema):
         required=True,
         format="%Y-%m",
         error_messages={"invalid": "Not a month, as in 2016-04."},
-        metadata={"format": "year-month", "pattern": "^[0-9]{4}-[0-9]{2}$", "example": "2016-04"},
+        metadata={"format": "year-month", "pattern": _MONTH, "example": "2016-04"},
     )
 
 
@@ -63,7 +65,7 @@ class SpentResponse(Schema):
 class ReportResponse(Schema):
     division_code = fields.String()
     division_name = fields.String()
-    month = fields.String(metadata={"pattern": "^[0-9]{4}-[0-9]{2}$", "example": "2016-04"})
+    month = fields.String(metadata={"pattern": _MONTH, "example": "2016-04"})
     as_of = fields.AwareDateTime(format="iso")
     rows = fields.List(fields.Nested(RowResponse))
     spent = fields.List(fields.Nested(SpentResponse))

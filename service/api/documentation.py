@@ -15,6 +15,7 @@ from service.api.conditional import conditional
 from service.api.examples import EXAMPLE_ID, exemplify
 from service.api.links import link
 from service.auth import KEY, SIGNATURE
+from service.problem_types.kinds import ProblemType
 from service.problems import ALL_TYPES
 
 _METHODS = ("get", "put", "post", "patch", "delete")
@@ -35,7 +36,13 @@ _SHAPES: dict[str, dict[str, Any]] = {
         "oneOf": [
             {"properties": {"action": {"const": "change"}}, "required": ["quantity"]},
             {"properties": {"action": {"const": "withdraw"}}, "not": {"required": ["quantity"]}},
-        ]
+        ],
+        "example": {
+            "activity_id": EXAMPLE_ID,
+            "action": "change",
+            "quantity": 4_000,
+            "reason": "合作方更正了当日步数",
+        },
     },
     "ConsentRequest": {
         "anyOf": [
@@ -189,11 +196,29 @@ def _problem(status: int) -> dict[str, Any]:
     slugs = ", ".join(f"`{kind.slug}`" for kind in ALL_TYPES if kind.status == status)
     phrase = HTTPStatus(status).phrase
     response = _response(f"{phrase}: {slugs}" if slugs else phrase)
+    (content,) = response["content"].values()
+    content["examples"] = {
+        kind.slug: {"summary": kind.title.en, "value": _example_of(kind)}
+        for kind in ALL_TYPES
+        if kind.status == status
+    } or {"plain": {"value": _plain(status)}}
     headers = {
         name: {"description": says, "schema": {"type": "string"}}
         for name, says in _HEADERS.get(status, {}).items()
     }
     return response | ({"headers": headers} if headers else {})
+
+
+def _example_of(kind: ProblemType) -> dict[str, Any]:
+    return _plain(kind.status) | {
+        "type": f"https://tanhui.example/problems/{kind.slug}",
+        "title": kind.title.zh,
+    }
+
+
+def _plain(status: int) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "instance": "/v1/…"}
 
 
 def _response(description: str) -> dict[str, Any]:

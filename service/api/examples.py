@@ -5,10 +5,8 @@ A field's own metadata come first. What has the same name in many bodies is told
 
 from typing import Any
 
-EXAMPLE_ID, _OTHER_ID = (
-    "0f8fad5b-d9cb-469f-a165-70867728950e",
-    "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-)
+EXAMPLE_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+_OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 _FORMATS = {
     "uuid": EXAMPLE_ID,
     "date": "2026-11-20",
@@ -48,7 +46,7 @@ _UNITS = {
 }
 _TEXTS = {
     "access_token": "eyJhbGciOiJFZERTQSIsImtpZCI6IjEifQ.eyJzdWIiOiIuLi4ifQ.c2ln",
-    "account_kind": "personal",
+    "acted_by": f"delegate:{_OTHER_ID}",
     "action": "approve",
     "actor": "li.na",
     "after": "60",
@@ -177,6 +175,45 @@ _TEXTS = {
     "zh-CN": "5000 步",
     "zone": "Asia/Shanghai",
 }
+# The same name for something else than in most bodies.
+OF_ONE: dict[str, Any] = {
+    "AccountResponse.kind": "personal",
+    "ActedForResponse.kind": "delegate",
+    "ActivityCorrectionResponse.action": "change",
+    "ActivityCorrectionResponse.state": "proposed",
+    "AdjustmentResponse.kind": "changed",
+    "AppealResponse.state": "pending",
+    "AuditedAccountResponse.kind": "personal",
+    "AuditedPostingResponse.kind": "intake",
+    "CatalogueBehaviourResponse.code": "walk",
+    "CatalogueFactorResponse.code": "WALK_STEP.WH",
+    "CatalogueMethodResponse.code": "walk",
+    "CatalogueRuleResponse.code": "walk.10",
+    "CorrectionResponse.state": "proposed",
+    "DelegateOfferResponse.code": "7KQ2-M9XD",
+    "DelegationResponse.kind": "delegate",
+    "DraftResponse.kind": "rule",
+    "DraftResponse.name": "rule:walk.10@2",
+    "FactorResponse.code": "WALK_STEP.WH",
+    "FactorResponse.name": "步行",
+    "JobResponse.name": "lapse",
+    "JobResponse.title": "积分失效",
+    "ListedAppealResponse.state": "pending",
+    "MethodResponse.code": "walk",
+    "OidcFinishRequest.state": "q7uYx1m0Xh2dVw3kq9c1bQABjz0",
+    "OidcStartResponse.state": "q7uYx1m0Xh2dVw3kq9c1bQABjz0",
+    "OwnAppealResponse.state": "pending",
+    "ProblemResponse.title": "库存不足",
+    "QuantifiedResponse.method": "walk",
+    "QueuedResponse.code": "sampled",
+    "RuleResponse.kind": "quantity_range",
+    "RuleResponse.rule": "walk.10",
+    "RuleResponse.title": "每日步数范围",
+    "SceneChangeResponse.status": "suspended",
+    "SceneResponse.code": "demo.walking",
+    "SceneResponse.status": "approved",
+    "SecurityEventResponse.kind": "sign_up",
+}
 _LISTS: dict[str, list[Any]] = {
     "fields": ["name", "birth_on"],
     "odometer_m": [120_000, 123_500],
@@ -199,9 +236,9 @@ _OBJECTS: dict[str, dict[str, Any]] = {
 def exemplify(document: dict[str, Any]) -> None:
     """Give each property of each body an example, and each body one."""
     schemas = document["components"]["schemas"]
-    for schema in schemas.values():
+    for of, schema in schemas.items():
         for name, kind in schema.get("properties", {}).items():
-            example = _of_property(name, kind)
+            example = OF_ONE.get(f"{of}.{name}", _of_property(name, kind))
             if example is not None:
                 kind["example"] = example
     for methods in document["paths"].values():

@@ -18,6 +18,7 @@ from service.auth import IN_PERSON, caller_holder_id, requires
 from service.identity import profile
 from service.identity.family import delegations, listing, offers
 from service.identity.family.children import NewChild, children, register_child
+from service.identity.family.errors import OfferNotGood
 from service.identity.logins.errors import CodesAway
 from service.identity.logins.signing_up import BORN_FROM
 from service.identity.tokens import LIFETIME, Caller
@@ -64,7 +65,11 @@ class DelegateOfferResponse(Schema):
 
 
 class ActingForRequest(Schema):
-    code = fields.String(required=True, validate=validate.Length(1, offers.TYPED_MAX))
+    code = fields.String(
+        required=True,
+        validate=validate.Length(1, offers.TYPED_MAX),
+        metadata={"description": "as it was told", "example": "7KQ2-M9XD"},
+    )
 
 
 class DelegationResponse(Schema):
@@ -191,13 +196,19 @@ class OneActingFor(MethodView):
         if (before := database.transact(known)) is not None:
             return before
         _count_try(me, address, now)
-        kept = _offers().take(body["code"], now=now)
-        try:
-            return database.transact(begun)
-        except BaseException:  # Nothing came of it: the code stays good for its time.
-            with suppress(CodesAway):
-                _offers().put_back(body["code"], kept, now=now)
-            raise
+        with _offers().alone(delegation_id, me):
+            try:
+                kept = _offers().take(body["code"], now=now)
+            except OfferNotGood:
+                if (meanwhile := database.transact(known)) is None:
+                    raise
+                return meanwhile  # The same request, sent at once, was faster.
+            try:
+                return database.transact(begun)
+            except BaseException:  # Nothing came of it: the code stays good for its time.
+                with suppress(CodesAway):
+                    _offers().put_back(body["code"], kept, now=now)
+                raise
 
     @requires("resident", acting=IN_PERSON)
     @bp.response(204)

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from activities.explanations import explain
 from activities.models import FeedTotal
+from service.api.documentation import ProblemResponse
 from service.api.resources import Blueprint
 from service.api.wire import AMOUNT_MAX, Cursor
 from service.auth import signed_by_partner
@@ -33,7 +34,40 @@ bp = Blueprint(
     "feeds", __name__, url_prefix="/v1/feeds", description="数据方 · Partners' signed batches"
 )
 _BATCH_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_NDJSON = {"schema": {"type": "string"}}
+_EVENTS = {
+    "schema": {"type": "string"},
+    "example": '{"event_id":"r-1","subject":"u-1","started_at":"2026-11-20T08:00:00+08:00",'
+    '"ended_at":"2026-11-20T08:10:00+08:00","quantity":1}\n',
+}
+_ANSWERS = {
+    "schema": {  # Of a line.
+        "type": "object",
+        "properties": {
+            "line": {"type": "integer", "minimum": 1},
+            "event_id": {"type": "string"},
+            "activity_id": {"type": ["string", "null"], "format": "uuid"},
+            "decision": {"type": "string", "description": "verified, held or rejected"},
+            "code": {"type": "string", "description": "machine code of the decision"},
+            "reason": {"type": "string", "description": "the sentence, by Accept-Language"},
+            "saved_mg_co2e": {"type": "integer"},
+            "points": {"type": "integer"},
+            "trimmed_points": {"type": "integer", "description": "withheld by a cap"},
+            "duplicate_of": {"type": "string", "format": "uuid"},
+            "error": {"type": "string", "description": "why the line is no event; then no more"},
+        },
+    },
+    "example": {
+        "line": 1,
+        "event_id": "r-1",
+        "activity_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "decision": "verified",
+        "code": "verified",
+        "reason": "已核证",
+        "saved_mg_co2e": 52_000,
+        "points": 52,
+        "trimmed_points": 0,
+    },
+}
 
 
 _AMONG = ("at", "id", "number")
@@ -132,15 +166,16 @@ class OneBatch(MethodView):
         requestBody={
             "description": "NDJSON, an event a line, up to 10,000 and 5 MiB; gzip is accepted",
             "required": True,
-            "content": {answers.CONTENT_TYPE: _NDJSON},
+            "content": {answers.CONTENT_TYPE: _EVENTS},
         },
         responses={
             "200": {
                 "description": "NDJSON, an answer a line, in order; sums in headers Tanhui-…",
-                "content": {answers.CONTENT_TYPE: _NDJSON},
+                "content": {answers.CONTENT_TYPE: _ANSWERS},
             }
         },
     )
+    @bp.alt_response(409, schema=ProblemResponse)
     def post(self, query: dict[str, Any], scene_code: str, batch_id: str) -> Response:
         """Send a batch of events. The same again is answered the same and books nothing."""
         if not _BATCH_ID.fullmatch(batch_id):

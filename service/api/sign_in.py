@@ -27,7 +27,7 @@ from service.api.sign_in_bodies import (
     WeChatSignInRequest,
 )
 from service.api.signed_in import TokensResponse, tokens_answer
-from service.auth import IN_PERSON, caller_holder_id, public, requires
+from service.auth import acting_name, caller_holder_id, public, requires
 from service.identity.logins import phone_codes, phones, signing_up
 from service.identity.logins.signing_in import RESIDENT, Proof, SignedIn, sign_in
 from service.identity.tokens import Caller
@@ -193,21 +193,24 @@ class SignUp(MethodView):
 
 @bp.route("/me/phone")
 class OwnPhone(MethodView):
-    @requires("resident", acting=IN_PERSON)
+    @requires("resident")
     @bp.arguments(PhoneChangeRequest)
     @bp.response(200, PhoneChangeResponse)
     @refuses(404, 410, 429)
     def put(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Let a phone be mine, in place of the one before, with a code that was sent to it.
+        """Let a phone be mine, in place of the one before, with a code that was sent to it; as a
+        guardian my child's, who signs in with it from then on.
 
         Sending it again is safe: what is mine already needs no other code.
         """
         holder_id, address, now = caller_holder_id(), _address(), datetime.now(UTC)
-
         keyring, phone, transact = services().keyring, body["phone"], services().database.transact
+        event = phones.BOUND_BY_GUARDIAN if acting_name() else phones.CHANGED
 
         def change(session: Session) -> None:
-            phones.change_phone(session, keyring, holder_id, phone, from_address=address, now=now)
+            phones.change_phone(
+                session, keyring, holder_id, phone, event=event, from_address=address, now=now
+            )
 
         if not transact(lambda session: phones.has_phone(session, keyring, holder_id, phone)):
             _with_code(body, lambda: transact(change))

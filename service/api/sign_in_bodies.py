@@ -33,17 +33,17 @@ class Phone(fields.String):
             raise self.make_error("phone") from None
 
 
-def _pattern(regexp: str, error: str, says: str) -> fields.String:
+def _pattern(regexp: str, error: str, says: str, **more: str) -> fields.String:
     found = validate.Regexp(regexp, error=error)
-    return fields.String(required=True, validate=found, metadata={"description": says})
+    return fields.String(required=True, validate=found, metadata={"description": says, **more})
 
 
 def _six_digits() -> fields.String:
-    return _pattern(r"^[0-9]{6}\Z", "Not six digits.", "of the message")
+    return _pattern(r"^[0-9]{6}\Z", "Not six digits.", "of the message", example="492039")
 
 
 def _outside_code(says: str) -> fields.String:
-    return _pattern(_OUTSIDE_CODE, "Not a text.", says)
+    return _pattern(_OUTSIDE_CODE, "Not a text.", says, example="0a3Fk2000dEf8K1gHi000JkL1M")
 
 
 def _slip(says: str) -> fields.String:

@@ -39,7 +39,8 @@ _END: LiteralString = """
     UPDATE outside_id SET ended_at = CAST(%(now)s AS timestamptz)
     WHERE value_key = ANY(CAST(%(keys)s AS bytea[])) AND ended_at IS NULL
 """
-_OLD_LEFT: LiteralString = "SELECT EXISTS (SELECT FROM subject)"
+# On a cluster a subquery is fetched first: it must have a column, and one row of it is enough.
+_OLD_LEFT: LiteralString = "SELECT EXISTS (SELECT 1 FROM subject LIMIT 1)"
 _FIND_OLD: LiteralString = """
     SELECT source, subject, holder_id FROM subject
     WHERE subject = ANY(CAST(%(values)s AS text[])) AND source = ANY(CAST(%(sources)s AS text[]))

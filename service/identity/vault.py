@@ -5,7 +5,7 @@ Without the data key, which closing an account destroys, nobody opens anything.
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import LiteralString, NamedTuple
@@ -18,7 +18,7 @@ from ledgers.bulk import array_of, together
 from ledgers.ids import uuid7_floor, uuid7s
 from service.identity.errors import AccountClosed
 from service.identity.keyring import KEY_BYTES, Keyring, seal, unseal
-from service.identity.models import PersonalRead, PersonalValue
+from service.identity.models import PersonalValue
 
 NO_KEY = b""  # Of a value that nobody is looked up by.
 
@@ -40,6 +40,25 @@ _WRITE_VALUES: LiteralString = """
 _DATA_KEYS: LiteralString = """
     SELECT holder_id, master_key_id, data_key FROM person
     WHERE holder_id = ANY(CAST(%(holders)s AS uuid[]))
+"""
+_OF_MANY: LiteralString = """
+    SELECT p.holder_id, p.master_key_id, p.data_key, v.field, v.value_key, v.sealed
+    FROM person AS p JOIN personal_value AS v ON v.holder_id = p.holder_id
+    WHERE p.holder_id = ANY(CAST(%(holders)s AS uuid[])) AND p.data_key IS NOT NULL
+        AND v.field = ANY(CAST(%(fields)s AS text[]))
+"""
+_READ_TODAY: LiteralString = """
+    SELECT holder_id, fields FROM personal_read
+    WHERE holder_id = ANY(CAST(%(holders)s AS uuid[])) AND id >= CAST(%(since)s AS uuid)
+        AND reader = %(reader)s AND role = %(role)s AND purpose = %(purpose)s
+"""
+_RECORD_READS: LiteralString = """
+    INSERT INTO personal_read (holder_id, id, read_at, reader, role, fields, purpose)
+    SELECT h, i, CAST(%(now)s AS timestamptz), CAST(%(reader)s AS text), CAST(%(role)s AS text),
+        string_to_array(f, ' '), CAST(%(purpose)s AS text)
+    FROM unnest(CAST(%(holders)s AS uuid[]), CAST(%(ids)s AS uuid[]), CAST(%(fields)s AS text[]))
+        AS new (h, i, f)
+    ORDER BY h, i
 """
 _ONE_LOCKED: LiteralString = """
     SELECT holder_id, master_key_id, data_key FROM person
@@ -151,43 +170,56 @@ def read_values(
         for row in rows
     ]
     if found:
-        record_read(session, holder_id, sorted({v.field for v in found}), reader=reader, now=now)
+        seen = {holder_id: sorted({each.field for each in found})}
+        _record_reads(session, seen, reader=reader, now=now)
     return found
 
 
-def record_read(
-    session: Session, holder_id: UUID, fields: Sequence[str], *, reader: Reader, now: datetime
+def read_values_of(
+    session: Session,
+    keyring: Keyring,
+    holders: Collection[UUID],
+    fields: Collection[str],
+    *,
+    reader: Reader,
+    now: datetime,
+) -> dict[UUID, dict[str, str]]:
+    """Open some fields of several people, by field, and leave a record with each of them.
+
+    For fields that hold one value. Whose account is closed, or who has none of these, is left out.
+    Three statements at most.
+    """
+    asked = {"holders": array_of(sorted(each.hex for each in holders)), "fields": list(fields)}
+    (rows,) = together(session, (_OF_MANY, asked))
+    found: dict[UUID, dict[str, str]] = {}
+    for holder_id, key_id, wrapped, field, value_key, sealed in rows:
+        key = keyring.unwrap(key_id, wrapped, about=about_key(holder_id))
+        value = unseal(key, sealed, about=_about(holder_id, field, value_key)).decode()
+        found.setdefault(holder_id, {})[field] = value
+    seen = {holder_id: sorted(values) for holder_id, values in found.items()}
+    _record_reads(session, seen, reader=reader, now=now)
+    return found
+
+
+def _record_reads(
+    session: Session, seen: Mapping[UUID, list[str]], *, reader: Reader, now: datetime
 ) -> None:
-    """Leave a record that somebody saw these fields of a person."""
-    if reader.daily and _read_today(session, holder_id, fields, reader, now):
-        return
-    session.add(
-        PersonalRead(
-            holder_id=holder_id,
-            id=UUID(uuid7s(1, now)[0]),
-            read_at=now,
-            reader=reader.name,
-            role=reader.role,
-            fields=list(fields),
-            purpose=reader.purpose,
-        )
-    )
-    session.flush()
-
-
-def _read_today(
-    session: Session, holder_id: UUID, fields: Sequence[str], reader: Reader, now: datetime
-) -> bool:
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    query = select(PersonalRead.id).where(
-        PersonalRead.holder_id == holder_id,
-        PersonalRead.id >= uuid7_floor(day),
-        PersonalRead.reader == reader.name,
-        PersonalRead.role == reader.role,
-        PersonalRead.purpose == reader.purpose,
-        PersonalRead.fields == list(fields),
-    )
-    return session.scalars(query.limit(1)).first() is not None
+    """Of several people, who saw which fields; two statements at most."""
+    said = {"reader": reader.name, "role": reader.role, "purpose": reader.purpose, "now": now}
+    if seen and reader.daily:
+        day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        since = {"holders": array_of(sorted(each.hex for each in seen)), "since": uuid7_floor(day)}
+        (rows,) = together(session, (_READ_TODAY, said | since))
+        today = {(holder_id, tuple(fields)) for holder_id, fields in rows}
+        seen = {each: fields for each, fields in seen.items() if (each, tuple(fields)) not in today}
+    if seen:
+        listed = sorted(seen)
+        new = {
+            "holders": array_of(each.hex for each in listed),
+            "ids": array_of(uuid7s(len(listed), now)),
+            "fields": [" ".join(seen[each]) for each in listed],
+        }
+        together(session, (_RECORD_READS, said | new))
 
 
 def data_keys(

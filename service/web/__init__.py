@@ -48,7 +48,7 @@ def verify() -> Response:
 @public
 def openapi_json() -> Response:
     """The OpenAPI 3.1 document."""
-    return jsonify(openapi(current_app))
+    return jsonify(openapi())
 
 
 @bp.get("/problems/<slug>")

@@ -32,7 +32,12 @@ def written(fresh_database, tmp_path):
         recorded(session, a_walk(holder_id, 12_000), a_ride(holder_id))
         offer = an_offer(session)
         redeemed = redeem(
-            session, uuid4(), holder_id=holder_id, offer_id=offer.id, code_key=KEY, now=NOW,
+            session,
+            uuid4(),
+            holder_id=holder_id,
+            offer_id=offer.id,
+            code_key=KEY,
+            now=NOW,
             programme_holder_id=offer.programme_holder_id,
         )
         code = redeemed.voucher_code

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from service.app import create_app
+from service.feeds.keys import make, secret_of
 from service.identity.tokens import Caller
 from service.services import Services
 from service.settings import Settings
@@ -25,6 +26,7 @@ HERE = Path(__file__).with_name("fuzz")
 SEED = 20261121
 LONGEST = timedelta(hours=2)  # Longer than any run: a token of ten minutes would end within.
 READY_S = 60
+SIDES = 8
 # Whoever called these is nobody from then on: the rest of a run would be 401s.
 ENDINGS = ("closing.deleteMe", "sessions.deleteSessions")
 
@@ -36,6 +38,7 @@ class Served:
     url: str
     side: Side
     services: Services
+    secret: bytes  # Of the key of the scene's partner.
     log: Path
 
     def token(self, role: str, holder_id: UUID) -> str:
@@ -58,29 +61,34 @@ def served(environ: Mapping[str, str], port: int, folder: Path) -> Iterator[Serv
         "TANHUI_WORKERS": "1",
         "TANHUI_RATE_LIMITS": "off",
     }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TANHUI_")}
-    app = create_app(Settings.from_env(own))
-    services: Services = app.extensions["tanhui"]
-    side = a_side(services)
+    services: Services = create_app(Settings.from_env(own)).extensions["tanhui"]
     log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [TANHUI, "serve"], env=clean | own, stdout=output, stderr=subprocess.STDOUT
+    with ExitStack() as stack:
+        stack.callback(services.database.dispose)
+        # Of things that are decided once there are several: a list should never run empty.
+        side, *_ = [a_side(services) for _ in range(SIDES)]
+        key_id = services.database.transact(
+            lambda session: make(session, side.scene, made_by="t", now=datetime.now(UTC)).id
         )
-    try:
+        output = stack.enter_context(log.open("wb"))
+        process = subprocess.Popen(
+            [TANHUI, "serve"], env=_environ() | own, stdout=output, stderr=subprocess.STDOUT
+        )
+        stack.callback(process.wait, READY_S)
+        stack.callback(process.terminate)
         url = f"http://127.0.0.1:{port}"
         _wait(process, url)
-        yield Served(url, side, services, log)
-    finally:
-        services.database.dispose()
-        process.terminate()
-        process.wait(READY_S)
+        yield Served(url, side, services, secret_of(services.feed_key, key_id), log)
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TANHUI_")}
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     for _ in range(READY_S * 10):
         try:
-            urllib.request.urlopen(f"{url}/healthz", timeout=10).close()
+            urllib.request.urlopen(f"{url}/healthz", timeout=10).close()  # noqa: S310
             return
         except (urllib.error.URLError, ConnectionError):
             assert process.poll() is None
@@ -90,38 +98,48 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
 
 def fuzz(
     target: Served, role: str, folder: Path, *, seconds: int, last: bool = False,
-    holder_id: UUID | None = None, more: Sequence[str] = (),
+    holder_id: UUID | None = None,
 ) -> tuple[int, str]:  # fmt: skip
-    """Exit status and output of a run for so many seconds as ``role``."""
+    """Exit status and output of a run for so many seconds as ``role``.
+
+    ``last``: of what ends the caller's own login, and nothing else, as the resident ``holder_id``.
+    """
     config = folder / "schemathesis.toml"
     config.write_text(_config(target.side), encoding="utf-8")
-    # What everybody may call leads nowhere: no link begins there.
-    phases = "coverage,fuzzing" if role == "anybody" else "coverage,fuzzing,stateful"
+    # No link begins where a login ends, nor at what everybody may call.
+    linked = not last and role not in ("anybody", "partner")
+    phases = "coverage,fuzzing,stateful" if linked else "coverage,fuzzing"
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(config)),
         *("run", f"{target.url}/openapi.json", "--phases", phases, "--max-time", str(seconds)),
         *("--header", "Accept-Language: en"),  # In which the hooks read what is wrong.
+        *("--request-timeout", "60"),  # Others may be at work on the machine.
         *("--seed", str(SEED), "--generation-database", "none", "--no-color"),
-        *("--report", "json", "--report-json-path", str(folder / f"{role}.json"), *more),
+        *("--report", "json", "--report-json-path", str(folder / f"{role}.json")),
     ]
     for operation_id in _asked(target.url, role, last=last):
         command += ["--include-operation-id", operation_id]
-    if role != "anybody":
+    if role not in ("anybody", "partner"):
         token = target.token(role, holder_id or target.side.resident)
         command += ["--header", f"Authorization: Bearer {token}"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TANHUI_")}
-    environ = clean | {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"}
+    if role == "partner":  # The hooks put a true one in its place.
+        command += ["--header", "webhook-signature: v1,c2lnbmVkIGxhdGVy"]
+    environ = _environ() | {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"}
+    if role == "partner":
+        environ["TANHUI_TEST_FUZZ_SECRET"] = target.secret.hex()
     done = subprocess.run(
         command, env=environ, cwd=folder, capture_output=True, text=True, check=False,
         timeout=seconds * 4 + 240,
     )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+    output = done.stdout + done.stderr
+    (folder / f"{role}.txt").write_text(output, encoding="utf-8")
+    return done.returncode, output
 
 
 def _asked(url: str, role: str, *, last: bool) -> list[str]:
     """The operations that the role may call; who may not is for test_auth."""
-    with urllib.request.urlopen(f"{url}/openapi.json", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}/openapi.json", timeout=30) as answer:  # noqa: S310
         document: dict[str, Any] = json.load(answer)
     found = []
     for methods in document["paths"].values():
@@ -130,10 +148,17 @@ def _asked(url: str, role: str, *, last: bool) -> list[str]:
                 continue
             if (operation["operationId"] in ENDINGS) != last:
                 continue
-            public = operation["security"] == []
-            if role == "anybody" if public else f"`{role}`" in operation["description"]:
+            if _may(role, operation):
                 found.append(operation["operationId"])
     return found
+
+
+def _may(role: str, operation: dict[str, Any]) -> bool:
+    if role == "partner":
+        return {"signature": []} in operation["security"]
+    if operation["security"] == []:
+        return role == "anybody"
+    return f"`{role}`" in operation["description"]
 
 
 def _config(side: Side) -> str:
@@ -157,6 +182,7 @@ def _config(side: Side) -> str:
         "division_code": [side.town, side.district],
         "name": [side.draft],
         "job_name": ["lapse", "seal"],
+        "day": ["2026-11-16", "2026-11-20"],
     }
     bodies = {
         name: known[name]

@@ -330,6 +330,13 @@ def test_a_verifier_sets_and_withdraws_a_real_name(client, verifier, resident, s
     assert status(services, resident) == (None, None)
 
 
+@pytest.mark.parametrize("guessed", ["yes", "off", 1, 0])
+def test_a_verifiers_word_is_nothing_to_be_guessed(client, verifier, resident, guessed):
+    headers, at = verifier(f"v-{uuid4().hex[:8]}"), datetime.now(UTC) - timedelta(hours=1)
+
+    refused(say(client, headers, resident, at, verified=guessed), 422, "body-does-not-fit")
+
+
 def test_a_verifier_does_not_withdraw_anothers_word(client, verifier, resident, services):
     name = f"v-{uuid4().hex[:8]}"
     at = datetime.now(UTC) - timedelta(hours=1)

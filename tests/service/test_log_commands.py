@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -60,35 +61,54 @@ class Site(NamedTuple):
     folder: LogFolder
 
 
-@pytest.fixture
-def site(fresh_database_url, urls, tmp_path):
-    """An installation with a published log of 602 leaves."""
+@pytest.fixture(scope="module")
+def published(copied_database, urls, tmp_path_factory):
+    """URL, folder and resident of an installation with a published log of 602 leaves."""
+    folder = tmp_path_factory.mktemp("published") / "var"
+    with copied_database() as url:
+        with _installed(url, urls, folder) as (_, app, _):
+            services = app.extensions["tanhui"]
+            resident = a_spender(services.database)
+            many_earnings(services.database, 600)
+            seal_all(services)
+        yield url, folder, resident
+
+
+@contextmanager
+def _installed(url, urls, folder):
     environ = {
-        "TANHUI_VAR_DIR": str(tmp_path / "var"),
-        "TANHUI_DATABASE_URL": fresh_database_url,
+        "TANHUI_VAR_DIR": str(folder),
+        "TANHUI_DATABASE_URL": url,
         "TANHUI_REDIS_URL": urls["redis"],
         "TANHUI_PUBLIC_URL": "https://tanhui.example",
     }
-    own = Settings.from_env(environ)
-    app = an_app(own, fresh_database_url, tmp_path / "var")
-    services = app.extensions["tanhui"]
-    resident = a_spender(services.database)
-    many_earnings(services.database, 600)
-    seal_all(services)
-    yield Site(app, services, resident, Cli(environ), services.log.folder)
-    services.database.dispose()
+    app = an_app(Settings.from_env(environ), url, folder)
+    yield environ, app, app.extensions["tanhui"]
+    app.extensions["tanhui"].database.dispose()
 
 
 @pytest.fixture
-def alone(site, monkeypatch):
-    """The same without its database and redis: whoever asks for them fails."""
+def site(published, copy_of, urls, tmp_path):
+    """A copy of it, the test's own."""
+    url, folder, resident = published
+    shutil.copytree(folder, tmp_path / "var")
+    with copy_of(url) as own, _installed(own, urls, tmp_path / "var") as (environ, app, services):
+        yield Site(app, services, resident, Cli(environ), services.log.folder)
+
+
+@pytest.fixture
+def alone(published, urls, tmp_path, monkeypatch):
+    """A copy without its database and redis: whoever asks for them fails."""
+    url, folder, resident = published
+    shutil.copytree(folder, tmp_path / "var")
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this command needs no servers")
 
     monkeypatch.setattr(starting, "servers", refuse)
     monkeypatch.setattr(starting, "connected", refuse)
-    return site
+    with _installed(url, urls, tmp_path / "var") as (environ, app, services):
+        yield Site(app, services, resident, Cli(environ), services.log.folder)
 
 
 def fails(cli: Cli, *words: object) -> str:

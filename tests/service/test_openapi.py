@@ -1,9 +1,13 @@
 """The OpenAPI document is one that integrators can rely on."""
 
+import json
 import re
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
+from service.api.examples import OF_ONE
+from service.api.links import LINKS
 from tests.service.test_auth import PUBLIC
 
 AMOUNT = re.compile("_(mg_co2e|points|fen|units|m|s)$")
@@ -113,3 +117,113 @@ def test_requests_refuse_what_they_do_not_name(document):
     for name, schema in document["components"]["schemas"].items():
         if name.endswith("Request"):
             assert schema["additionalProperties"] is False
+
+
+def test_every_operation_has_an_id_of_its_own(document):
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_status_is_named(document):
+    for path, method, operation in operations(document):
+        assert "default" not in operation["responses"], f"{method} {path}"
+
+
+def test_every_way_in_is_described(document):
+    schemes = document["components"]["securitySchemes"]
+
+    assert set(schemes) == {"bearer", "key", "signature"}
+    assert all(scheme["description"] for scheme in schemes.values())
+
+
+def kinds_of(schema):
+    kind = schema.get("type")
+    return set(kind) - {"null"} if isinstance(kind, list) else {kind}
+
+
+def test_every_property_has_an_example_or_says_it_otherwise(document):
+    """By an enum, a format, or the body that it refers to."""
+    for name, schema in document["components"]["schemas"].items():
+        for field, kind in schema.get("properties", {}).items():
+            told = {"example", "enum", "format", "$ref", "anyOf", "allOf"} & kind.keys()
+            items = kind.get("items", {})
+            told |= {"example", "enum", "format", "$ref"} & items.keys()
+            assert told or kinds_of(kind) == {"boolean"}, f"{name}.{field}"
+
+
+def test_no_example_is_for_a_property_that_there_is_not(document):
+    there = {
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field in schema.get("properties", {})
+    }
+
+    assert OF_ONE.keys() <= there
+
+
+def contents(document):
+    """Every body, with the place where it stands."""
+    for path, method, operation in operations(document):
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for place, body in bodies.items():
+            for media, content in body.get("content", {}).items():
+                if media != "application/zip":
+                    yield f"{method} {path} {place}", content
+    for status, answer in document["components"]["responses"].items():
+        for content in answer["content"].values():
+            yield status, content
+
+
+def test_every_body_has_an_example_that_fits_it(document):
+    for place, content in contents(document):
+        examples = [each["value"] for each in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        assert examples, place
+        whole = content["schema"] | {"components": document["components"]}
+        validator = Draft202012Validator(whole, validate_formats=True)
+        for example in examples:
+            assert not [error.message for error in validator.iter_errors(example)], place
+
+
+def test_patterns_are_read_alike_in_every_language(document):
+    """No end of text as Python alone writes it."""
+    assert r"\\Z" not in json.dumps(document)
+
+
+def test_every_link_takes_what_is_there(document):
+    found = {each["operationId"]: (path, each) for path, _, each in operations(document)}
+    links = [
+        (answer, link)
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(links) == len(LINKS)
+    for answer, link in links:
+        path, end = found[link["operationId"]]
+        (content,) = answer["content"].values()
+        for name, where in link.get("parameters", {}).items():
+            assert f"{{{name}}}" in path
+            assert where.startswith("$request.path.") or has(document, content["schema"], where)
+        for where in link.get("requestBody", {}).values():
+            assert has(document, content["schema"], where)
+        assert not link.get("requestBody") or "requestBody" in end
+
+
+def has(document, schema, where) -> bool:
+    """Whether an answer of this schema has what the expression points to."""
+    for step in where.removeprefix("$response.body#/").split("/"):
+        if "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        schema = schema["items"] if step == "0" else schema["properties"].get(step)
+        if schema is None:
+            return False
+    return True
+
+
+def test_a_batch_may_be_refused_for_its_version(document):
+    """A body of its own on both sides, of which nothing is read from the schemas."""
+    batch = document["paths"]["/v1/feeds/{scene_code}/batches/{batch_id}"]["post"]
+
+    assert {"409", "413", "415", "422"} <= batch["responses"].keys()

@@ -69,7 +69,7 @@ class Operation(NamedTuple):
 
 
 def operations(app: Flask) -> Iterator[Operation]:
-    paths = openapi(app)["paths"]
+    paths = openapi()["paths"]
     for route in routes(app):
         path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", route.rule)
         if (told := paths.get(path, {}).get(route.method.lower())) is not None:
@@ -78,7 +78,7 @@ def operations(app: Flask) -> Iterator[Operation]:
 
 @pytest.fixture
 def schemas(app: Flask) -> dict[str, Any]:
-    found: dict[str, Any] = openapi(app)["components"]["schemas"]
+    found: dict[str, Any] = openapi()["components"]["schemas"]
     return found
 
 
@@ -613,7 +613,7 @@ UNDOCUMENTED = {  # Not under /v1: pages and files, each with the reason why it 
 
 
 def test_api9_every_route_is_documented_or_listed_with_its_reason(app):
-    documented = set(openapi(app)["paths"])
+    documented = set(openapi()["paths"])
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     under_v1 = {re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", r) for r in rules if r[:4] == "/v1/"}
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from activities.errors import UnknownResident
 from activities.models import Participant
 from service.identity.errors import AccountClosed
-from service.identity.family.ages import is_minor, minor_until
+from service.identity.family.ages import Who, is_minor, look
 from service.identity.family.errors import (
     DelegationReused,
     GuardianshipOver,
@@ -26,7 +26,7 @@ from service.identity.family.errors import (
     UnknownDelegation,
 )
 from service.identity.logins.sessions import record_event
-from service.identity.models import ActingFor, Delegation, Person
+from service.identity.models import ActingFor, Delegation
 
 DELEGATES_MAX = 5  # Of one holder.
 ACTING_FOR_MAX = 30  # Of one delegate, children included.
@@ -136,13 +136,14 @@ def power(session: Session, delegation_id: UUID, delegate_id: UUID, *, now: date
         UnknownDelegation: none, ended, or the holder closed the account. GuardianshipOver.
     """
     found = find(session, delegation_id, delegate_id)
-    if found is None or not is_open(session, found.holder_id):
+    if found is None:
         raise UnknownDelegation(delegation_id)
-    powers = powers_of(session, found, now)
-    if powers is None:
+    holder = look(session, [found.holder_id])[found.holder_id]
+    if not holder.is_open:
+        raise UnknownDelegation(delegation_id)
+    if (powers := powers_of(found, holder, now)) is None:
         raise GuardianshipOver
-    until = minor_until(session, found.holder_id) if found.kind == GUARDIAN else None
-    return Power(found.holder_id, powers, until)
+    return Power(found.holder_id, powers, holder.minor_until if found.kind == GUARDIAN else None)
 
 
 def end_by_holder(
@@ -192,21 +193,13 @@ def end_all(session: Session, person_id: UUID, *, now: datetime) -> int:
 
 def children_of(session: Session, guardian_id: UUID, *, now: datetime) -> list[UUID]:
     """The children under fourteen, with an open account, whose guardian somebody is."""
-    query = select(ActingFor.holder_id, ActingFor.delegation_id).where(
-        ActingFor.delegate_id == guardian_id
-    )
-    found = []
-    for holder_id, delegation_id in session.execute(query).all():
-        each = session.get(Delegation, (holder_id, delegation_id))
-        if (
-            each is not None
-            and each.kind == GUARDIAN
-            and each.ended_at is None
-            and is_open(session, holder_id)
-            and is_minor(session, holder_id, now)
-        ):
-            found.append(holder_id)
-    return found
+    theirs = [each for each in standing_for(session, guardian_id) if each.kind == GUARDIAN]
+    who = look(session, {each.holder_id for each in theirs})
+    return [
+        each.holder_id
+        for each in theirs
+        if who[each.holder_id].is_open and who[each.holder_id].is_minor(now)
+    ]
 
 
 def lock(session: Session, holders: Iterable[UUID]) -> None:
@@ -239,16 +232,27 @@ def standing(session: Session, holder_id: UUID) -> list[Delegation]:
     return list(session.scalars(query.order_by(Delegation.id), execution_options=fresh))
 
 
-def is_open(session: Session, holder_id: UUID) -> bool:
-    """Whether somebody did not close the account."""
-    person = session.get(Person, holder_id)
-    return person is None or person.closed_at is None
+def standing_for(session: Session, delegate_id: UUID) -> list[Delegation]:
+    """The delegations by which somebody acts for others, by their ids; two statements."""
+    keys = session.execute(
+        select(ActingFor.holder_id, ActingFor.delegation_id)
+        .where(ActingFor.delegate_id == delegate_id)
+        .order_by(ActingFor.delegation_id)
+        .limit(ACTING_FOR_MAX)
+    ).all()
+    query = select(Delegation).where(
+        Delegation.holder_id.in_(sorted(holder_id for holder_id, _ in keys)),
+        Delegation.id.in_([delegation_id for _, delegation_id in keys]),
+        Delegation.ended_at.is_(None),
+    )
+    found = {(each.holder_id, each.id): each for each in session.scalars(query)}
+    return [found[holder_id, id_] for holder_id, id_ in keys if (holder_id, id_) in found]
 
 
-def powers_of(session: Session, each: Delegation, now: datetime) -> str | None:
+def powers_of(each: Delegation, holder: Who, now: datetime) -> str | None:
     """What a token for it has; None when the child has turned fourteen."""
     if each.kind == GUARDIAN:
-        return GUARDIAN if is_minor(session, each.holder_id, now) else None
+        return GUARDIAN if holder.is_minor(now) else None
     return "spend" if each.may_spend else "read"
 
 

@@ -1,17 +1,18 @@
 """Who acts for whom, as either side sees it: with names, of which each look leaves a record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.identity.errors import AccountClosed
-from service.identity.family.delegations import ACTING_FOR_MAX, is_open, powers_of, standing
+from service.identity.family.ages import look
+from service.identity.family.delegations import powers_of, standing, standing_for
+from service.identity.family.errors import UnknownDelegation
 from service.identity.keyring import Keyring
-from service.identity.models import ActingFor, Delegation
-from service.identity.vault import Reader, read_values
+from service.identity.models import Delegation
+from service.identity.vault import Reader, read_values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +30,56 @@ class Named:
 def acting_for(
     session: Session, keyring: Keyring, delegate_id: UUID, *, now: datetime
 ) -> list[Named]:
-    """For whom somebody may act; each name that is opened leaves a record with its person."""
-    rows = session.execute(
-        select(ActingFor.holder_id, ActingFor.delegation_id)
-        .where(ActingFor.delegate_id == delegate_id)
-        .order_by(ActingFor.delegation_id)
-        .limit(ACTING_FOR_MAX)
-    )
-    found = []
-    for holder_id, delegation_id in rows.all():
-        each = session.get(Delegation, (holder_id, delegation_id))
-        if each is not None and each.ended_at is None and is_open(session, holder_id):
-            found.append(for_delegate(session, keyring, each, now=now))
-    return found
+    """For whom somebody may act, without those who closed their account; each name that is opened
+    leaves a record with its person. Six statements at most, for all.
+    """
+    return _for_delegate(session, keyring, standing_for(session, delegate_id), delegate_id, now=now)
 
 
 def for_delegate(session: Session, keyring: Keyring, each: Delegation, *, now: datetime) -> Named:
-    """A delegation with the holder's name, of which a record of the read is left."""
-    reader = Reader(str(each.delegate_id), "resident", "acting-for", daily=True)
-    name = _name_of(session, keyring, each.holder_id, reader=reader, now=now)
-    return Named(each, name, powers_of(session, each, now))
+    """A delegation with the holder's name, of which a record of the read is left.
+
+    Raises UnknownDelegation where the holder has closed the account.
+    """
+    found = _for_delegate(session, keyring, [each], each.delegate_id, now=now)
+    if not found:
+        raise UnknownDelegation(each.id)
+    return found[0]
 
 
 def delegates(session: Session, keyring: Keyring, holder_id: UUID, *, now: datetime) -> list[Named]:
-    """Who may act for somebody; each name that is opened leaves a record with its person."""
+    """Who may act for somebody; each name that is opened leaves a record with its person. Five
+    statements at most.
+    """
+    found = standing(session, holder_id)
+    holder = look(session, [holder_id])[holder_id]
     reader = Reader(str(holder_id), "resident", "delegates", daily=True)
+    whose = {each.delegate_id for each in found}
+    names = read_values_of(session, keyring, whose, ["name"], reader=reader, now=now)
     return [
-        Named(
-            each,
-            _name_of(session, keyring, each.delegate_id, reader=reader, now=now),
-            powers_of(session, each, now),
-        )
-        for each in standing(session, holder_id)
+        Named(each, names.get(each.delegate_id, {}).get("name"), powers_of(each, holder, now))
+        for each in found
     ]
 
 
-def _name_of(
-    session: Session, keyring: Keyring, holder_id: UUID, *, reader: Reader, now: datetime
-) -> str | None:
-    """Somebody's name, with a record of the read; None where none is kept."""
-    try:
-        found = read_values(session, keyring, holder_id, ["name"], reader=reader, now=now)
-    except AccountClosed:
-        return None
-    return found[0].value if found else None
+def _for_delegate(
+    session: Session,
+    keyring: Keyring,
+    standing: Sequence[Delegation],
+    delegate_id: UUID,
+    *,
+    now: datetime,
+) -> list[Named]:
+    who = look(session, {each.holder_id for each in standing})
+    found = [each for each in standing if who[each.holder_id].is_open]
+    reader = Reader(str(delegate_id), "resident", "acting-for", daily=True)
+    whose = {each.holder_id for each in found}
+    names = read_values_of(session, keyring, whose, ["name"], reader=reader, now=now)
+    return [
+        Named(
+            each,
+            names.get(each.holder_id, {}).get("name"),
+            powers_of(each, who[each.holder_id], now),
+        )
+        for each in found
+    ]

@@ -7,12 +7,15 @@ at once one has it. Redis away: nobody can tell whether a code is good, and noth
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from service.cache import Cache, CacheAway
+from service.errors import TooBusy
 from service.identity.family.delegations import Offer
 from service.identity.family.errors import OfferNotGood
 from service.identity.logins.errors import CodesAway
@@ -26,6 +29,7 @@ TYPED_MAX = 40  # With blanks and dashes.
 TRIES = Limit(10, 3_600)
 TRIES_PER_ADDRESS = Limit(60, 3_600)
 OFFERS = Limit(10, 3_600)
+_USE_S = 30  # Of a process that died meanwhile.
 _AS_MEANT = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
 
 
@@ -61,6 +65,25 @@ class Offers:
         if kept.ends_at <= now:
             raise OfferNotGood
         return kept
+
+    @contextmanager
+    def alone(self, delegation_id: UUID, delegate_id: UUID) -> Iterator[None]:
+        """While a code is used for a delegation, the same request again waits its turn.
+
+        Raises TooBusy to the later one, which would find the code gone and not yet what became of
+        it; CodesAway.
+        """
+        place = f"offer-use:{delegate_id}:{delegation_id}"
+        try:
+            first = self._cache.first_use(place, _USE_S)
+        except CacheAway:
+            raise CodesAway from None
+        if not first:
+            raise TooBusy
+        try:
+            yield
+        finally:
+            self._cache.forget(place)
 
     def put_back(self, typed: str, kept: Kept, *, now: datetime) -> None:
         """Let a code be good again whose use came to nothing, for the rest of its time."""

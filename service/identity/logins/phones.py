@@ -19,6 +19,7 @@ from service.identity.vault import add_people
 
 SOURCE = "phone"
 TYPED_MAX = 40
+CHANGED, BOUND_BY_GUARDIAN = "phone_changed", "phone_bound_by_guardian"  # Security events.
 _MAINLAND = re.compile("(?:\\+86)?(1[3-9][0-9]{9})")
 _ABROAD = re.compile("\\+(?!86)[1-9][0-9]{7,14}")
 
@@ -62,12 +63,14 @@ def change_phone(
     holder_id: UUID,
     phone: str,
     *,
+    event: str = CHANGED,
     from_address: str,
     now: datetime,
 ) -> None:
-    """Let a phone that they proved to have be this person's, in place of the one before.
+    """Let a phone that was proved to be theirs be this person's, in place of the one before.
 
-    The one before opens nothing from now on. Again: nothing is written.
+    The one before opens nothing from now on. ``event`` is what the person reads of it. Again:
+    nothing is written.
 
     Raises:
         PhoneTaken: it is another resident's. AccountClosed.
@@ -85,4 +88,4 @@ def change_phone(
     if old := [each for each in before if each != key]:
         gone = {"holder": holder_id, "keys": array_of(f'"\\\\x{each.hex()}"' for each in old)}
         together(session, (_UNTIE, gone), (_FORGET, gone))
-    record_event(session, holder_id, "phone_changed", from_address=from_address, now=now)
+    record_event(session, holder_id, event, from_address=from_address, now=now)

@@ -11,19 +11,35 @@ from binascii import Error
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Literal, LiteralString
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ledgers.bulk import Statement, together
 from ledgers.ids import uuid7s
-from service.identity.logins.models import LoginSession, RefreshToken, SecurityEvent
+from service.identity.logins.models import LoginSession, SecurityEvent
 
 SECRET_BYTES = 32
 TOKEN_BYTES = 16 + 16 + SECRET_BYTES
 LIST_MAX = 100
 _NETWORK_BITS = {4: 24, 6: 48}  # Enough to recognise a place by, too little to name a home.
+
+_BEGIN: LiteralString = """
+    INSERT INTO login_session (person_id, id, role, grant_id, method, device_name, began_at,
+        used_at, ends_at)
+    VALUES (%(person)s, %(id)s, %(role)s, %(grant)s, %(method)s, %(device_name)s, %(now)s,
+        %(now)s, %(ends_at)s)
+"""
+_KEEP: LiteralString = """
+    INSERT INTO refresh_token (person_id, token_sha256, session_id, issued_at)
+    VALUES (%(person)s, %(hash)s, %(session)s, %(now)s)
+"""
+_EVENT: LiteralString = """
+    INSERT INTO security_event (person_id, id, happened_at, kind, session_id, from_network)
+    VALUES (%(person)s, %(id)s, %(now)s, %(kind)s, %(session)s, %(network)s)
+"""
 
 EndedWhy = Literal["logout", "revoked", "reused", "closed", "blocked"]
 
@@ -68,39 +84,31 @@ def limits(role: str) -> Limits:
 
 
 def begin(session: Session, login: Login, *, from_address: str, now: datetime) -> Begun:
-    """Begin a session; three rows of the person's. A retry begins another one."""
+    """Begin a session; three rows of the person's in one round trip. A retry begins another one."""
     begun_id = UUID(uuid7s(1, now)[0])
-    session.add(
-        LoginSession(
-            person_id=login.person_id,
-            id=begun_id,
-            role=login.role,
-            grant_id=login.grant_id,
-            method=login.method,
-            device_name=login.device_name,
-            began_at=now,
-            used_at=now,
-            ends_at=now + limits(login.role).absolute,
-        )
-    )
     token = token_of(login.person_id, begun_id, secrets.token_bytes(SECRET_BYTES))
-    keep(session, login.person_id, begun_id, token, now=now)
-    record_event(
-        session, login.person_id, "login", session_id=begun_id, from_address=from_address, now=now
+    begun = {
+        "person": login.person_id,
+        "id": begun_id,
+        "role": login.role,
+        "grant": login.grant_id,
+        "method": login.method,
+        "device_name": login.device_name,
+        "now": now,
+        "ends_at": now + limits(login.role).absolute,
+    }
+    together(
+        session,
+        (_BEGIN, begun),
+        _kept(login.person_id, begun_id, token, now),
+        _event(login.person_id, "login", begun_id, from_address, now),
     )
     return Begun(begun_id, token)
 
 
 def keep(session: Session, person_id: UUID, session_id: UUID, token: str, *, now: datetime) -> None:
     """Let a refresh token be good from now on; its hash is written, not the token."""
-    session.add(
-        RefreshToken(
-            person_id=person_id,
-            token_sha256=sha256(token),
-            session_id=session_id,
-            issued_at=now,
-        )
-    )
+    together(session, _kept(person_id, session_id, token, now))
 
 
 def end_all(session: Session, person_id: UUID, why: EndedWhy, *, now: datetime) -> int:
@@ -168,17 +176,26 @@ def record_event(
     now: datetime,
 ) -> None:
     """Write down what happened to a person's logins; of the address only its network is kept."""
-    session.add(
-        SecurityEvent(
-            person_id=person_id,
-            id=UUID(uuid7s(1, now)[0]),
-            happened_at=now,
-            kind=kind,
-            session_id=session_id,
-            from_network=network_of(from_address),
-        )
-    )
-    session.flush()
+    together(session, _event(person_id, kind, session_id, from_address, now))
+
+
+def _kept(person_id: UUID, session_id: UUID, token: str, now: datetime) -> Statement:
+    said = {"person": person_id, "hash": sha256(token), "session": session_id, "now": now}
+    return _KEEP, said
+
+
+def _event(
+    person_id: UUID, kind: str, session_id: UUID | None, from_address: str, now: datetime
+) -> Statement:
+    said = {
+        "person": person_id,
+        "id": uuid7s(1, now)[0],
+        "now": now,
+        "kind": kind,
+        "session": session_id,
+        "network": network_of(from_address),
+    }
+    return _EVENT, said
 
 
 def network_of(address: str) -> str:

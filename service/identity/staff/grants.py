@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import Division, Partner
@@ -60,9 +61,11 @@ def give(session: Session, new: NewGrant, *, actor: Actor, now: datetime) -> Sta
     _check_scope(session, new)
 
     def work() -> StaffGrant:
-        grant = StaffGrant(**new._asdict(), granted_at=now, granted_by=actor.name)
-        session.add(grant)
-        return grant
+        row = {**new._asdict(), "granted_at": now, "granted_by": actor.name}
+        added = insert(StaffGrant).values(row).on_conflict_do_nothing().returning(StaffGrant.id)
+        if session.scalar(added) is None:  # Somebody else's meanwhile, who is not locked here.
+            raise GrantReused(new.id)
+        return session.get_one(StaffGrant, new.id)
 
     act = Act("staff.grant", "staff", str(staff.id), programme=new.programme_code)
     return acting(session, actor, act, state=lambda: facts(session, new.id), work=work, now=now)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from service.services import Services
 
 PER_LOGIN = Limit(times=10, per_s=900)
+# Of a password that is right: whoever has it tries codes, three of a million good at a time, and
+# finds one in 23 years' mean time. Bound to the password, so that a new one begins anew.
+PER_FACTOR = Limit(times=40, per_s=86_400)
 PER_ADDRESS = Limit(times=100, per_s=900)  # A shop's or an office's clerks share one.
 
 
@@ -98,18 +101,23 @@ def sign_in(parts: "Services", shown: Shown, wanted: Wanted, *, now: datetime) -
 
     signed_in = parts.database.transact(work)
     _keep_up(parts, proof, shown.password)
-    parts.attempts.forget("staff-login", _counted(parts, shown.login))
+    _begin_anew(parts, shown.login, proof)
     return signed_in
 
 
 def prove(parts: "Services", shown: Shown, *, now: datetime) -> second_factor.Proof:
-    """Look at what is shown; ``spend`` says whether it is right. One statement, one argon2."""
+    """Look at what is shown; ``spend`` says whether it is right. One statement, one argon2, one
+    count: somebody who has the password and tries codes is refused like whoever has not.
+    """
     staff = parts.database.transact(lambda session: find_by_login(session, shown.login))
     ready = staff if staff is not None and enrolled(staff) else None
     fits = parts.passwords.fits(None if ready is None else ready.password_hash, shown.password)
+    right = ready if fits else None
+    counted = _counted_factor(parts, shown.login, right.password_hash if right else None)
+    tried = parts.attempts.window("staff-factor", counted, PER_FACTOR, now=now, times=1)
     return second_factor.proof(
         parts.keyring,
-        ready if fits else None,
+        right if tried.count <= tried.limit.times else None,
         totp=shown.totp,
         recovery_code=shown.recovery_code,
         now=now,
@@ -159,7 +167,7 @@ def change_password(
         _record(session, proof.staff_id, "password_changed", here, now)
 
     parts.database.transact(work)
-    parts.attempts.forget("staff-login", _counted(parts, shown.login))
+    _begin_anew(parts, shown.login, proof)
 
 
 def renew_recovery_codes(
@@ -179,7 +187,7 @@ def renew_recovery_codes(
         return second_factor.renew_recovery_codes(session, proof.staff_id)
 
     codes = parts.database.transact(work)
-    parts.attempts.forget("staff-login", _counted(parts, shown.login))
+    _begin_anew(parts, shown.login, proof)
     return codes
 
 
@@ -223,6 +231,17 @@ def grant_told(grant: StaffGrant) -> dict[str, str]:
 def _subscriber(parts: "Services", address: str) -> bytes:
     """Whose address it is, is nobody's business in Redis."""
     return parts.keyring.value_key("address", subscriber(address))
+
+
+def _begin_anew(parts: "Services", login: str, proof: second_factor.Proof) -> None:
+    """Everything was right: what was tried before was no abuse."""
+    parts.attempts.forget("staff-login", _counted(parts, login))
+    parts.attempts.forget("staff-factor", _counted_factor(parts, login, proof.password_hash))
+
+
+def _counted_factor(parts: "Services", login: str, password_hash: str | None) -> bytes:
+    """Of a password that was wrong a count of its own, which nothing looks at: the same work."""
+    return parts.keyring.value_key("staff factor", f"{login}\n{password_hash or ''}")
 
 
 def _counted(parts: "Services", login: str) -> bytes:

@@ -25,6 +25,7 @@ from service.identity.models import ActingFor, Delegation, Person, PersonalRead
 from service.identity.vault import Value, add_people, write_values
 from tests.makers import XIAYANG, a_resident, an_offer
 from tests.service.answers import ENGLISH, nothing_written, refused, refused_in_both_languages
+from tests.service.identity.signing import an_address
 from tests.service.test_auth import routes
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -89,6 +90,7 @@ def enter(client, bearer):
             f"/v1/me/acting-for/{delegation_id or uuid4()}",
             json={"code": code},
             headers=bearer("resident", delegate_id) | (headers or {}),
+            environ_overrides={"REMOTE_ADDR": an_address()},
         )
 
     return sent
@@ -255,7 +257,6 @@ IN_PERSON = [
     ("GET", "/v1/me/delegates"),
     ("POST", "/v1/me/delegate-offers"),
     ("POST", "/v1/auth/acting"),
-    ("PUT", "/v1/me/phone"),
 ]
 
 
@@ -418,6 +419,64 @@ def test_of_those_who_enter_a_code_at_once_one_has_it(app, services, parent, off
     assert len(rows(services, Delegation, holder_id=parent)) == 1
 
 
+def test_the_same_request_twice_at_once_is_one_delegation(app, services, me, parent, offer, bearer):
+    """The slower one gets the same, or is told to ask again, and then gets the same."""
+    code, url, start = offer(parent), f"/v1/me/acting-for/{uuid4()}", Barrier(6)
+    headers = bearer("resident", me)
+
+    def put(_: int):
+        start.wait(timeout=30)
+        return app.test_client().put(url, json={"code": code}, headers=headers)
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(put, range(6)))
+
+    for late in (answer for answer in answers if answer.status_code != 201):
+        refused(late, 503, "too-busy")
+        assert int(late.headers["Retry-After"]) > 0
+    done = [answer.json for answer in answers if answer.status_code == 201]
+    again = app.test_client().put(url, json={"code": code}, headers=headers)
+    assert (again.status_code, done) == (201, [again.json] * len(done))
+    assert len(done) > 0
+    assert len(rows(services, Delegation, holder_id=parent)) == 1
+
+
+def test_while_the_same_request_is_under_way_the_later_one_waits_and_the_code_stays_good(
+    services, me, parent, offer, enter, database
+):
+    delegation_id, code = uuid4(), offer(parent)
+    offers = Offers(services.cache, services.keyring.derived("delegate offers"))
+
+    with offers.alone(delegation_id, me), nothing_written(database):
+        refused(enter(me, code, delegation_id), 503, "too-busy")
+    assert enter(me, code, delegation_id).status_code == 201
+
+
+def test_lists_take_as_many_statements_for_many_as_for_one(
+    services, me, parent, offer, enter, put_child, client, bearer, statements
+):
+    def cost(path, person):
+        with statements() as seen:
+            answer = client.get(f"/v1/me/{path}", headers=bearer("resident", person))
+        assert answer.status_code == 200, answer.text
+        (listed,) = answer.json.values()
+        return len(listed), len(seen)
+
+    put_child(me)
+    enter(me, offer(parent))
+    few = [cost("children", me), cost("acting-for", me), cost("delegates", parent)]
+    for _ in range(3):
+        put_child(me)
+        enter(me, offer(a_person(services, "李四")))
+        enter(a_person(services, "王五"), offer(parent))
+    many = [cost("children", me), cost("acting-for", me), cost("delegates", parent)]
+
+    assert [listed for listed, _ in few] == [1, 2, 1]
+    assert [listed for listed, _ in many] == [4, 8, 4]
+    assert [sent for _, sent in few] == [sent for _, sent in many]
+    assert max(sent for _, sent in many) <= 7
+
+
 def test_nobody_acts_for_themselves_and_the_code_stays_good(me, parent, offer, enter, database):
     code = offer(parent)
 
@@ -466,6 +525,18 @@ def test_too_many_tries_are_refused(me, parent, offer, enter):
 
     refused(answer, 429, "too-many-requests")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("guessed", [1, 0, "true", "yes"])
+def test_what_a_relative_may_is_nothing_to_be_guessed(parent, client, bearer, guessed):
+    """1 is equal to true, and is none."""
+    answer = client.post(
+        "/v1/me/delegate-offers",
+        json={"may_spend": guessed},
+        headers=bearer("resident", parent),
+    )
+
+    refused(answer, 422, "body-does-not-fit")
 
 
 def test_too_many_offers_are_refused(parent, offer, client, bearer):

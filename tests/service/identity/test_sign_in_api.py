@@ -6,8 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 import redis
@@ -15,11 +16,13 @@ from sqlalchemy import func, select, text, update
 
 from service import embedded
 from service.app import create_app
+from service.identity.family.children import NewChild, register_child
 from service.identity.logins.errors import PhoneTaken
 from service.identity.logins.models import LoginSession, RefreshToken, SecurityEvent
 from service.identity.logins.phone_codes import WRONG_PER_ADDRESS
 from service.identity.logins.phones import change_phone
 from service.identity.models import OutsideId, Person, PersonalValue
+from tests.makers import XIAYANG
 from tests.service.answers import nothing_written, refused, refused_in_both_languages
 from tests.service.identity.signing import (
     DEVICE,
@@ -517,8 +520,8 @@ def test_who_closed_the_account_binds_no_phone(signing, client):
     refused(answer, 410, "account-closed")
 
 
-@pytest.mark.parametrize("powers", ["read", "spend", "guardian"])
-def test_nobody_who_acts_for_a_resident_binds_their_phone(signing, client, bearer, powers):
+@pytest.mark.parametrize("powers", ["read", "spend"])
+def test_no_delegate_binds_a_residents_phone(signing, client, bearer, powers):
     """A phone is a way in: whoever binds one is in for good."""
     resident, phone, actor = signing.resident(), a_phone(), str(signing.resident().holder_id)
     headers = bearer("resident", resident.holder_id, actor=actor, powers=powers)
@@ -526,6 +529,104 @@ def test_nobody_who_acts_for_a_resident_binds_their_phone(signing, client, beare
     with nothing_written(signing.services.database):
         answer = put_phone(client, headers, phone, signing.code(phone))
     refused(answer, 403, "not-as-delegate")
+
+
+@pytest.fixture
+def family(signing, client):
+    """A guardian, the child's holder id, and headers by which the guardian acts for the child."""
+    guardian, child_id, born = signing.resident(), uuid4(), datetime.now(UTC).year - 9
+    body = {"name": "小宝", "birth_on": f"{born}-01-02", "division": XIAYANG}
+    child = client.put(f"/v1/me/children/{child_id}", json=body, headers=guardian.headers)
+    assert child.status_code == 201, child.text
+    acting = client.post(
+        "/v1/auth/acting", json={"delegation_id": str(child_id)}, headers=guardian.headers
+    )
+    token = acting.json["access_token"]
+    return guardian, child.json["holder_id"], {"Authorization": f"Bearer {token}"}
+
+
+def test_a_guardian_binds_the_childs_phone_and_the_child_gets_in(signing, client, family):
+    guardian, child, acting = family
+    phone = a_phone()
+    code = signing.code(phone)
+
+    bound = put_phone(client, acting, phone, code)
+
+    assert (bound.status_code, bound.json) == (200, {"ends_in": phone[-4:]})
+    with nothing_written(signing.services.database):
+        assert put_phone(client, acting, phone, code).json == bound.json
+    tokens = signed_in(client, phone, signing.code(phone)).json["tokens"]
+    caller = signing.services.tokens.check(tokens["access_token"])
+    assert (caller.subject, caller.actor) == (child, "")
+    own = {"Authorization": f"Bearer {tokens['access_token']}"}
+    (entered, event) = client.get("/v1/me/security-events", headers=own).json["events"]
+    assert (entered["kind"], event["kind"]) == ("login", "phone_bound_by_guardian")
+    after = signed_in(client, guardian.phone, signing.code(guardian.phone)).json["tokens"]
+    subject = signing.services.tokens.check(after["access_token"]).subject
+    assert subject == str(guardian.holder_id)
+
+
+def test_a_childs_phone_is_nobody_elses_and_needs_its_code(signing, client, family):
+    guardian, _, acting = family
+    database, phone = signing.services.database, a_phone()
+
+    for taken in (guardian.phone, signing.resident().phone):
+        refused_in_both_languages(
+            database,
+            lambda h, t=taken: put_phone(client, acting, t, signing.code(t), **h),
+            409,
+            "phone-taken",
+        )
+    with nothing_written(database):
+        answer = put_phone(client, acting, phone, other(signing.code(phone)))
+    refused(answer, 401, "code-not-right")
+
+
+def test_a_child_who_gets_in_is_nobodys_guardian(signing, client, family):
+    _, _, acting = family
+    phone = a_phone()
+    put_phone(client, acting, phone, signing.code(phone))
+    tokens = signed_in(client, phone, signing.code(phone)).json["tokens"]
+    body = {"name": "小小", "birth_on": "2024-01-02", "division": XIAYANG}
+
+    refused_in_both_languages(
+        signing.services.database,
+        lambda h: client.put(
+            f"/v1/me/children/{uuid4()}",
+            json=body,
+            headers={"Authorization": f"Bearer {tokens['access_token']}"} | h,
+        ),
+        403,
+        "guardian-needed",
+    )
+
+
+def test_at_fourteen_the_child_takes_over(signing, client):
+    """With the phone that the guardian bound before; the guardian has no token any more."""
+    guardian, services, now = signing.resident(), signing.services, datetime.now(UTC)
+    born, phone = now.date().replace(day=1), a_phone()
+    wanted = NewChild(
+        uuid4(), guardian.holder_id, "小宝", born.replace(year=born.year - 14), XIAYANG
+    )
+    before = now - timedelta(days=60)
+    child = services.database.transact(
+        lambda s: register_child(s, services.keyring, wanted, now=before)
+    )
+    _changing(signing, phone)(child.holder_id)
+
+    refused(
+        client.post(
+            "/v1/auth/acting", json={"delegation_id": str(child.id)}, headers=guardian.headers
+        ),
+        409,
+        "guardianship-over",
+    )
+    tokens = signed_in(client, phone, signing.code(phone)).json["tokens"]
+    own = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert client.delete(f"/v1/me/delegates/{child.id}", headers=own).status_code == 204
+    assert client.get("/v1/me/delegates", headers=own).json == {"delegates": []}
+    another = a_phone()
+    assert put_phone(client, own, another, signing.code(another)).status_code == 200
 
 
 def test_of_two_who_bind_the_same_phone_at_once_one_has_it(signing):

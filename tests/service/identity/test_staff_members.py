@@ -1,22 +1,24 @@
 """Members of the staff and their grants: who may manage whom, and what a retry does."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from activities.catalogue.models import Programme
 from service.admin.log import Actor
 from service.admin.models import AdminAct
 from service.demo import DEMO_PROGRAMME
 from service.identity.logins.models import LoginSession
-from service.identity.staff import members
+from service.identity.staff import grants, members
 from service.identity.staff.errors import UnknownMember
-from service.identity.staff.models import Staff
+from service.identity.staff.models import Staff, StaffGrant
 from service.services import Services
 from tests.service.answers import nothing_written, refused, refused_in_both_languages
 from tests.service.staffing import (
@@ -258,6 +260,31 @@ def test_a_grant_is_given_once_and_ended_with_its_sessions(client, chief, clerk,
     refused(client.post("/v1/auth/refresh", json=body), 401, "session-ended")
     said = [act.what for act in acts(services, clerk.id)]
     assert said[-2:] == ["staff.grant", "staff.end_grant"]
+
+
+def test_one_id_for_two_people_at_once_is_one_grant(app, chief, services):
+    """The second waits for the first, and is refused as if it had come later."""
+    one, other = (a_member(services).staff.id for _ in range(2))
+    id_ = uuid4()
+    new = grants.NewGrant(id_, one, "operator", DEMO_PROGRAMME, "")
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+
+    def first(session):
+        grants.give(session, new, actor=MACHINE, now=datetime.now(UTC))
+        session.flush()
+        late = thread.submit(grant, client_elsewhere(app), chief, other, id_)
+        deadline = time.monotonic() + 20
+        while not services.database.transact(lambda s: s.scalar(waits)):
+            assert time.monotonic() < deadline
+        return late
+
+    with ThreadPoolExecutor(1) as thread:
+        late = services.database.transact(first).result()
+
+    refused(late, 409, "grant-id-reused")
+    held = services.database.transact(lambda s: s.get_one(StaffGrant, id_))
+    assert held.staff_id == one
+    assert acts(services, other)[-1].what != "staff.grant"
 
 
 def test_nobody_gives_themselves_a_grant(client, bearer, clerk, services):

@@ -145,7 +145,7 @@ def test_the_guesses_are_at_things_that_are_there(world, client, bearer):
 
 def with_ids(app) -> Iterator[tuple[str, str]]:
     """Routes under /v1 whose path or query carries an id or a code of something."""
-    operations = openapi(app)["paths"]
+    operations = openapi()["paths"]
     for route in routes(app):
         if not route.rule.startswith("/v1/") or route.method == "HEAD":
             continue
