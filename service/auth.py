@@ -16,9 +16,10 @@ from service import rates
 from service.admin.log import Actor
 from service.api_keys.keys import PREFIX, find_by_written
 from service.authorisation import OWN, Extent
-from service.errors import NotAsDelegate, TooManyRequests, WrongRole
+from service.errors import NotAsDelegate, SignInAgain, TooManyRequests, WrongRole
 from service.feeds.door import admit
 from service.feeds.errors import BadSignature, ClockOff, MessageReplayed
+from service.identity.logins.sessions import is_fresh
 from service.identity.tokens import ROLES, Caller, InvalidToken
 from service.request_ids import request_id
 from service.services import services
@@ -31,7 +32,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def requires(
-    *roles: str, within: Extent = OWN, acting: str = "", key_scope: str = ""
+    *roles: str,
+    within: Extent = OWN,
+    acting: str = "",
+    key_scope: str = "",
+    fresh: bool = False,
 ) -> Callable[[View], View]:
     """Let only these roles in, and only to what their grant reaches; the view finds ``caller()``.
 
@@ -39,6 +44,7 @@ def requires(
     ``acting``: what somebody who acts for a resident must at least be allowed, "read" or "spend";
     with "" nobody acts for them here but a guardian, with ``IN_PERSON`` not even a guardian.
     ``key_scope``: also a system's key of this scope gets in, for its owner (``service.api_keys``).
+    ``fresh``: who calls signed in just now, so that a stolen token does not take an account over.
     """
     assert roles or key_scope
     assert not key_scope or within.check is None, "a key is for its owner's things"
@@ -57,6 +63,8 @@ def requires(
             if found.actor and not may_act(found.powers, acting):
                 raise NotAsDelegate
             g.caller = found
+            if fresh:
+                _check_fresh(found)
             if within.check is not None and found.role != "resident":
                 check = within.check
                 services().database.transact(lambda session: check(session, found, kwargs))
@@ -195,6 +203,16 @@ def _caller_of_key(scope: str) -> Caller:
         raise WrongRole
     services().key_uses.note(services().database, key.id, now=now)
     return found
+
+
+def _check_fresh(found: Caller) -> None:
+    """Raises SignInAgain. A token without a session was made by whoever holds the signing key."""
+    if not found.session_id:
+        return
+    person_id, session_id = _uuid(found.actor or found.subject), _uuid(found.session_id)
+    now = datetime.now(UTC)
+    if not services().database.transact(lambda s: is_fresh(s, person_id, session_id, now=now)):
+        raise SignInAgain
 
 
 def _uuid(value: str) -> UUID:

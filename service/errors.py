@@ -40,6 +40,10 @@ class NotAsDelegate(Exception):
     """The caller acts for somebody who did not let them do this."""
 
 
+class SignInAgain(Exception):
+    """What would take an account over, or end it, wants somebody who signed in just now."""
+
+
 class OutOfReach(Exception):
     """The caller's grant is for one programme or division, and this is for those with all."""
 

@@ -270,3 +270,8 @@ def statements() -> Callable[[], AbstractContextManager[list[str]]]:
             Cursor.copy = copy  # type: ignore[method-assign]
 
     return listening
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: some tests wait for processes that they started."""
+    return (os.cpu_count() or 1) + 1

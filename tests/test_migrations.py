@@ -83,3 +83,21 @@ def test_two_programs_may_upgrade_at_once(owner):
         found = list(pool.map(lambda _: migrating.upgrade(owner, now=datetime.now(UTC)), range(3)))
 
     assert [status.current for status in found] == [True] * 3
+
+
+def test_an_owner_that_is_no_superuser_takes_on_the_services_role(owner):
+    """Who makes a role may administer it since PostgreSQL 16, and not yet take it on."""
+    role = next(s.module.ROLE for s in scripts() if s.revision == "0001_ledger")
+    with owner.connect() as connection, connection.begin() as undone:
+        newer = connection.dialect.server_version_info >= (16,)
+        how, privilege = ("ADMIN TRUE, SET FALSE", "SET") if newer else ("ADMIN OPTION", "MEMBER")
+        for statement in (
+            "CREATE ROLE tanhui_test_owner CREATEROLE",
+            f"GRANT tanhui_service TO tanhui_test_owner WITH {how}",
+            "SET LOCAL ROLE tanhui_test_owner",
+            role,
+        ):
+            connection.execute(text(statement))
+        may = text("SELECT pg_has_role('tanhui_test_owner', 'tanhui_service', :privilege)")
+        assert connection.scalar(may, {"privilege": privilege})
+        undone.rollback()

@@ -8,13 +8,11 @@ from sqlalchemy.orm import Session
 
 from ledgers.bulk import array_of, together
 
-ENOUGH = 50  # Holders of one device that are read and kept: more say nothing more.
+ENOUGH = 50  # Holders of one device that are kept: more say nothing more.
+# No limit for each: hardly more are kept, and a cluster has none beside a list of keys.
 _READ: LiteralString = """
-    SELECT replace(k.device::text, '-', ''), replace(found.holder_id::text, '-', '')
-    FROM unnest(CAST(%(devices)s AS uuid[])) AS k (device)
-    CROSS JOIN LATERAL (
-        SELECT holder_id FROM device_holder AS d WHERE d.device = k.device
-        ORDER BY holder_id LIMIT %(enough)s) AS found
+    SELECT replace(device::text, '-', ''), replace(holder_id::text, '-', '') FROM device_holder
+    WHERE device = ANY(CAST(%(devices)s AS uuid[]))
 """
 _ADD: LiteralString = """
     INSERT INTO device_holder (device, holder_id, first_seen_on)
@@ -37,8 +35,7 @@ class Devices:
         found = cls()
         wanted = sorted(set(devices))
         if wanted:
-            parameters = {"devices": array_of(wanted), "enough": ENOUGH}
-            (rows,) = together(session, (_READ, parameters))
+            (rows,) = together(session, (_READ, {"devices": array_of(wanted)}))
             for device, holder in rows:
                 found._holders.setdefault(device, set()).add(holder)
         return found

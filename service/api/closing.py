@@ -60,7 +60,7 @@ class ClosureResponse(Schema):
 
 @bp.route("/me")
 class Me(MethodView):
-    @requires("resident")
+    @requires("resident", fresh=True)
     @bp.arguments(ClosingQuery, location="query")
     @bp.response(200, ClosureResponse)
     def delete(self, query: dict[str, Any]) -> Closure:

@@ -14,7 +14,7 @@ from service.api.consents import Flag
 from service.api.documentation import ProblemResponse
 from service.api.resources import Blueprint
 from service.api.wire import Code, Line
-from service.auth import IN_PERSON, caller_holder_id, requires
+from service.auth import IN_PERSON, caller, caller_holder_id, requires
 from service.identity import profile
 from service.identity.family import delegations, listing, offers
 from service.identity.family.children import NewChild, children, register_child
@@ -271,7 +271,13 @@ class Acting(MethodView):
             lambda session: delegations.power(session, body["delegation_id"], me, now=now)
         )
         lifetime = LIFETIME if found.until is None else min(LIFETIME, found.until - now)
-        acting = Caller(str(found.holder_id), "resident", actor=str(me), powers=found.powers)
+        acting = Caller(
+            str(found.holder_id),
+            "resident",
+            session_id=caller().session_id,
+            actor=str(me),
+            powers=found.powers,
+        )
         return {
             "access_token": services().tokens.issue(acting, now=now, lifetime=lifetime),
             "token_type": "Bearer",

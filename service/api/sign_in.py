@@ -193,7 +193,7 @@ class SignUp(MethodView):
 
 @bp.route("/me/phone")
 class OwnPhone(MethodView):
-    @requires("resident")
+    @requires("resident", fresh=True)
     @bp.arguments(PhoneChangeRequest)
     @bp.response(200, PhoneChangeResponse)
     @refuses(404, 410, 429)

@@ -1,6 +1,6 @@
 """Refusals about who somebody is and what they may do."""
 
-from service.errors import NotAsDelegate, OutOfReach, WrongRole
+from service.errors import NotAsDelegate, OutOfReach, SignInAgain, WrongRole
 from service.identity import errors
 from service.identity.tokens import InvalidToken
 from service.problem_types.kinds import ProblemType, kind
@@ -52,6 +52,12 @@ TYPES: dict[type[Exception], ProblemType] = {
         403, "out-of-reach",
         ("超出授权范围", "Out of reach"),
         ("此项只对全部项目的授权开放。", "This is for grants of all programmes and divisions."),
+    ),
+    SignInAgain: kind(
+        403, "sign-in-again",
+        ("请重新登录", "Sign in again"),
+        ("为保护账户，更换手机号和注销须在登录后 10 分钟内办理。",
+         "To protect the account, this is done within ten minutes of signing in."),
     ),
     NotAsDelegate: kind(
         403, "not-as-delegate",

@@ -24,6 +24,7 @@ from service.identity.logins.models import LoginSession, SecurityEvent
 SECRET_BYTES = 32
 TOKEN_BYTES = 16 + 16 + SECRET_BYTES
 LIST_MAX = 100
+FRESH = timedelta(minutes=10)
 _NETWORK_BITS = {4: 24, 6: 48}  # Enough to recognise a place by, too little to name a home.
 
 _BEGIN: LiteralString = """
@@ -104,6 +105,14 @@ def begin(session: Session, login: Login, *, from_address: str, now: datetime) -
         _event(login.person_id, "login", begun_id, from_address, now),
     )
     return Begun(begun_id, token)
+
+
+def is_fresh(session: Session, person_id: UUID, session_id: UUID, *, now: datetime) -> bool:
+    """Whether the session began just now, by a proof of who it is and not by refreshing. One that
+    has ended since counts too: closing an account ends it, and may be asked for again.
+    """
+    found = session.get(LoginSession, (person_id, session_id))
+    return found is not None and now - FRESH < found.began_at <= now
 
 
 def keep(session: Session, person_id: UUID, session_id: UUID, token: str, *, now: datetime) -> None:
