@@ -19,9 +19,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", root_path=str(web.ROOT))
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX_BYTES
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Chinese is text, not escapes.
-    app.extensions["tanhui"] = Services.connect(
-        settings, statement_timeout_ms=REQUEST_STATEMENT_MS
-    )
+    app.extensions["tanhui"] = Services.connect(settings, statement_timeout_ms=REQUEST_STATEMENT_MS)
     app.view_functions["static"] = limited("files")(public(app.view_functions["static"]))
     problems.register(app)
     mount(app)

@@ -102,9 +102,7 @@ class HoldsResponse(Schema):
 
 class InstantQuery(Schema):
     at = Instant(
-        metadata={
-            "description": "an instant with its offset, as 2026-11-21T08:00:00Z; now if none"
-        }
+        metadata={"description": "an instant with its offset, as 2026-11-21T08:00:00Z; now if none"}
     )
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.service.fuzzing import fuzz, served
 
-pytestmark = pytest.mark.xdist_group("schemathesis")
 SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "6"))
 ROLES = ("anybody", "resident", "auditor", "operator", "administrator", "merchant", "partner")
 

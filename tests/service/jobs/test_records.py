@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
 from service.jobs import records, work
@@ -135,6 +135,7 @@ def test_an_abandoned_run_that_ends_after_all_is_told_as_it_ended(session):
 def test_old_runs_and_those_beyond_the_most_kept_are_forgotten(session, monkeypatch):
     monkeypatch.setattr(records, "KEPT_RUNS_MAX", 3)
     monkeypatch.setattr(records, "FORGET_BATCH", 2)
+    session.execute(delete(JobRun))  # What other tests left, until this one is rolled back.
     for n in range(8):
         a_run(session, "busy", outcome="done", counts={"made": n + 1}, at=NOW - n * MINUTE)
     for age in (89, 91):
