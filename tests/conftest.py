@@ -54,6 +54,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """TANHUI_TEST_SERVERS_ONLY: only those that reach the servers, where all have run already."""
+    if os.environ.get("TANHUI_TEST_SERVERS_ONLY"):
+        others = [item for item in items if "urls" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
 def pytest_configure_node(node: object) -> None:
     """Tell each xdist worker where the servers are."""
     node.workerinput["tanhui"] = node.config.stash[_URLS]  # type: ignore[attr-defined]
