@@ -43,7 +43,13 @@ def add(by: str) -> None:
     click.echo(f"key added; from {_later()} on: tanhui keys promote {made.id} --by {by}", err=True)
 
 
-@keys.command("promote", epilog="Example: tanhui keys promote 3fKq --by li.na")
+# An id may begin with a hyphen, and is none the less no option.
+_BY_ID = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+
+
+@keys.command(
+    "promote", context_settings=_BY_ID, epilog="Example: tanhui keys promote 3fKq --by li.na"
+)
 @click.argument("key_id")
 @click.option("--by", required=True, metavar="NAME", help="Who does it, for the record.")
 def promote(key_id: str, by: str) -> None:
@@ -58,7 +64,9 @@ def promote(key_id: str, by: str) -> None:
     )
 
 
-@keys.command("retire", epilog="Example: tanhui keys retire 8sPz --by li.na")
+@keys.command(
+    "retire", context_settings=_BY_ID, epilog="Example: tanhui keys retire 8sPz --by li.na"
+)
 @click.argument("key_id")
 @click.option("--by", required=True, metavar="NAME", help="Who does it, for the record.")
 def retire(key_id: str, by: str) -> None:

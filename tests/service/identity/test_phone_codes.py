@@ -1,6 +1,7 @@
 """Codes sent to phones: limits, tries, one use; and how they are sent."""
 
 import re
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -215,12 +216,13 @@ def test_an_address_gets_codes_for_so_many_phones(send):
 
 
 def test_addresses_of_one_household_count_as_one(send):
+    city, home = f"2001:db8:{secrets.randbelow(0xFFFF):x}", secrets.randbelow(0xFFF0)
     for number in range(PHONES_PER_ADDRESS.times):
-        send(a_phone(), address=f"2001:db8:aa:bb::{number:x}")
+        send(a_phone(), address=f"{city}:{home:x}::{number:x}")
 
     with pytest.raises(TooManyRequests):
-        send(a_phone(), address="2001:db8:aa:bb:ffff::1")
-    send(a_phone(), address="2001:db8:aa:bc::1")
+        send(a_phone(), address=f"{city}:{home:x}:ffff::1")
+    send(a_phone(), address=f"{city}:{home + 1:x}::1")
 
 
 def test_brute_force_over_many_phones_stops_at_the_address(codes, attempts):

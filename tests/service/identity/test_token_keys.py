@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from service.admin.models import AdminAct
@@ -15,8 +16,8 @@ from service.app import create_app
 from service.cli import tanhui
 from service.identity.key_rotation import KEYS_MAX, add, promote, retire, token_key_list
 from service.identity.token_file import CHECK_S, SEEN_MAX, TokenFile
-from service.identity.tokens import LIFETIME, Caller, InvalidToken, Tokens
-from service.keys import KeyFileError
+from service.identity.tokens import LIFETIME, Caller, InvalidToken, SigningKey, Tokens
+from service.keys import KeyFileError, pem_of
 
 CLERK = Caller("clerk-7", "merchant", "0b5c9f4e")
 
@@ -301,6 +302,21 @@ def run(settings, path, urls, database_url, tmp_path):
         return CliRunner().invoke(tanhui, ["keys", *words], env=environ)
 
     return run
+
+
+def test_an_id_may_begin_with_a_hyphen(run, path):
+    odd = Ed25519PrivateKey.generate()
+    while not SigningKey(odd).id.startswith("-"):  # One in sixty-four.
+        odd = Ed25519PrivateKey.generate()
+    path.write_bytes(path.read_bytes() + pem_of(odd))
+
+    promoted = run("promote", SigningKey(odd).id, "--by", "li.na")
+    old = token_key_list(path)[1].id
+    retired = run("retire", old, "--by", "wang.wei")
+    back = run("retire", SigningKey(odd).id[:5], "--by", "wang.wei")
+
+    assert (promoted.exit_code, retired.exit_code) == (0, 0), promoted.output + retired.output
+    assert isinstance(back.exception, KeyFileError)  # It signs: found, and not let go.
 
 
 def test_the_commands_say_what_to_do_next(run, path, database):
