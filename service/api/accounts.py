@@ -118,7 +118,8 @@ class Accounts(MethodView):
     @requires("resident", acting="read")
     @bp.response(200, AccountsResponse)
     def get(self) -> Response:
-        """My accounts. What every phone asks for: one round trip, and nothing between."""
+        """My accounts: what each holds, what of it is reserved, and what is owed."""
+        # What every phone asks for: one round trip, and nothing between.
         rows = services().database.read(telling_of_holder(caller_holder_id()))
         accounts = [_told(*row) for row in rows]
         body = msgspec.json.encode({"accounts": accounts})
