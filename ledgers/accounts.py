@@ -92,6 +92,18 @@ def open_system(session: Session, holder_id: UUID, *, now: datetime) -> None:
     _open(session, keys, guarded=False, now=now)
 
 
+def open_payable(
+    session: Session, issuer_id: UUID, payee_ids: Sequence[UUID], *, now: datetime
+) -> None:
+    """Open what it takes to owe fen: the issuer's ``issued`` (what it ever owed) and ``redeemed``
+    (what it ever paid), and each payee's ``clearing``, what is owed now. All unguarded, so nobody
+    waits for anybody. Those already open stay as they are; at most 10,000 payees a call.
+    """
+    keys = [account_key(issuer_id, "fen", kind) for kind in (ISSUED, REDEEMED)]
+    keys += [account_key(payee_id, "fen", CLEARING) for payee_id in payee_ids]
+    _open(session, keys, guarded=False, now=now)
+
+
 def _open(session: Session, keys: list[AccountKey], *, guarded: bool, now: datetime) -> None:
     assert len(keys) <= 20_000, "open accounts in batches"
     rows = sorted(keys)

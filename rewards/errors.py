@@ -6,6 +6,14 @@ from uuid import UUID
 from ledgers.errors import DomainError
 
 
+class UnknownMerchant(DomainError):
+    """There is no such merchant, or it is out of the caller's reach."""
+
+    def __init__(self, merchant_id: UUID) -> None:
+        super().__init__("there is no such merchant")
+        self.merchant_id = merchant_id
+
+
 class UnknownOffer(DomainError):
     """There is no such offer."""
 

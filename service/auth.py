@@ -47,7 +47,6 @@ def requires(
     ``fresh``: who calls signed in just now, so that a stolen token does not take an account over.
     """
     assert roles or key_scope
-    assert not key_scope or within.check is None, "a key is for its owner's things"
     assert set(roles) <= set(ROLES)
     assert acting in ("", *POWERS, IN_PERSON)
 
@@ -56,6 +55,7 @@ def requires(
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if key_scope and _bearer().startswith(PREFIX):
                 g.caller = _caller_of_key(key_scope)
+                _check_extent(within, g.caller, kwargs)
                 return view(*args, **kwargs)
             found = _caller_of_token()
             if found.role not in roles:
@@ -65,9 +65,8 @@ def requires(
             g.caller = found
             if fresh:
                 _check_fresh(found)
-            if within.check is not None and found.role != "resident":
-                check = within.check
-                services().database.transact(lambda session: check(session, found, kwargs))
+            if found.role != "resident":
+                _check_extent(within, found, kwargs)
             return view(*args, **kwargs)
 
         ways = (*roles, KEY) if key_scope else roles
@@ -203,6 +202,11 @@ def _caller_of_key(scope: str) -> Caller:
         raise WrongRole
     services().key_uses.note(services().database, key.id, now=now)
     return found
+
+
+def _check_extent(within: Extent, found: Caller, values: dict[str, Any]) -> None:
+    if (check := within.check) is not None:
+        services().database.transact(lambda session: check(session, found, values))
 
 
 def _check_fresh(found: Caller) -> None:

@@ -18,10 +18,14 @@ from activities.errors import UnknownDivision, UnknownProgramme, UnknownResident
 from activities.models import Participant
 from ledgers.accounts import ISSUED, account_key
 from ledgers.errors import UnknownAccount
+from rewards.errors import UnknownMerchant
+from rewards.models import Merchant
 from service.errors import OutOfReach
 from service.identity.staff.models import ALL
 from service.identity.tokens import Caller
 from service.language import Text
+
+MERCHANT_ROLES = ("merchant", "merchant_manager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,22 @@ def check_scene(session: Session, caller: Caller, scene_code: str) -> None:
         raise UnknownScene(scene_code)
 
 
+def check_merchant(session: Session, caller: Caller, merchant_id: UUID) -> Merchant:
+    """The merchant; raises UnknownMerchant for who works at another or for another programme."""
+    found = session.get(Merchant, merchant_id)
+    if found is None:
+        raise UnknownMerchant(merchant_id)
+    if caller.role in MERCHANT_ROLES:
+        reached = caller.scope == str(merchant_id)
+    else:
+        own = only_programme(caller)
+        query = select(Programme.code).where(Programme.holder_id == found.programme_holder_id)
+        reached = own is None or session.scalar(query) == own
+    if not reached:
+        raise UnknownMerchant(merchant_id)
+    return found
+
+
 def check_division(caller: Caller, division_code: str) -> None:
     """Raises UnknownDivision for one out of the grant's, and for any where an officer has none.
 
@@ -132,6 +152,16 @@ def of_programme(
 ) -> ColumnElement[bool]:
     """A list's condition on its column of programme codes."""
     return true() if who.programme == ALL else column == who.programme
+
+
+def of_programme_holder(
+    session: Session, who: Granted, column: InstrumentedAttribute[UUID]
+) -> ColumnElement[bool]:
+    """A list's condition on its column of programmes' own holders."""
+    if who.programme == ALL:
+        return true()
+    own = select(Programme.holder_id).where(Programme.code == who.programme)
+    return column == session.scalar(own)
 
 
 def of_residents(caller: Caller) -> ColumnElement[bool]:
@@ -165,6 +195,10 @@ def _whole_scene(session: Session, caller: Caller, values: Mapping[str, Any]) ->
     _whole_programme(session, caller, values)
 
 
+def _merchant(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
+    check_merchant(session, caller, values["merchant_id"])
+
+
 def _programme(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_programme(caller, values["code"])
 
@@ -196,6 +230,11 @@ WHOLE_SCENE = Extent(
         "of the programme's scenes, for grants of no division",
     ),
     _whole_scene,
+)
+MERCHANT = Extent(
+    "merchant",
+    Text("本商户；平台人员为所属项目的商户", "one's own merchant; for staff, the programme's"),
+    _merchant,
 )
 PROGRAMME = Extent("programme", Text("所属项目", "the grant's programme"), _programme)
 WHOLE_PROGRAMME = Extent(

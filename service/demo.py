@@ -18,8 +18,8 @@ from activities.catalogue.loading import load
 from activities.catalogue.models import Division, Programme
 from activities.participants import enrol, programme_holder
 from rewards.models import Offer
-from rewards.offers import add_merchant, publish
-from rewards.redemption import Redeemed, redeem
+from rewards.offers.listing import add_merchant, publish
+from rewards.redeeming.redemption import Redeemed, redeem
 from service.districts.reporting import Report, report
 from service.feeds.importing import Summary, import_file
 from service.identity.keyring import Keyring

@@ -50,6 +50,10 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "refresh_token": "person_id",
         "security_event": "person_id",
         "acting_for": "delegate_id",
+        "top_up": "holder_id",
+        # A merchant is a holder of the ledger: its lines are beside their transfers.
+        "settlement": "merchant_id",
+        "settlement_line": "merchant_id",
     },
     # What must be unique across residents is keyed, and distributed, by that value.
     "posting": {"posting": "id", "log_queue": "posting_id", "sealed_posting": "posting_id"},
@@ -62,9 +66,13 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     # Written once a combination and read by an explanation: beside nothing, on one node.
     "policy": {"policy": "id"},
     # Written by every redemption of an offer, so no reference table: one row, on one node.
-    "offer_stock": {"offer_stock": "offer_id"},
+    "offer_stock": {"offer_stock": "offer_id", "pool_file": "offer_id", "pool_code": "offer_id"},
+    "budget": {"budget": "id"},  # Written when an offer draws of it.
     "voucher": {"voucher": "code_sha256"},
-    "consumption": {"consumption": "id"},
+    "consumption": {"consumption": "id", "double_use": "id"},
+    "code_device": {"code_device": "id"},
+    "scan": {"scan": "id"},
+    "webhook_message": {"webhook_message": "id"},
 }
 
 DISTRIBUTED: Mapping[str, str] = {
@@ -91,7 +99,13 @@ REFERENCE: tuple[str, ...] = (
     "scene_change",
     "feed_key",
     "merchant",
+    "shop",
+    "scanner",
+    "agreement",
+    "donation_project",
     "offer",
+    "offer_version",
+    "webhook_endpoint",
 )
 
 # Plain tables of the coordinator, each with its reason. A write to a reference table takes a lock
@@ -112,6 +126,7 @@ LOCAL: Mapping[str, str] = {
     "api_key": "some hundred rows",
     "key_use": "a row a key, written once a minute at most",
     "scene_reminder": "a row a scene and end of its approval, written by a job",
+    "picture": "some thousand pictures, read by their hash",
     "feed_total": "a row a scene and day, written by partners once a day",
 }
 

@@ -30,6 +30,8 @@ NOT_LED = {
     "ix_activity_correction_proposed_at": "the queue of all proposals",
     "ix_review_case_open": "the queue of all cases",
     "ix_appeal_open": "the queue of all appeals",
+    "ix_redemption_offer_id": "what an offer sold: a project's progress, an audit",
+    "ix_top_up_next_at": "the job looks for whatever is due",
 }
 
 # Only what is hashed and sorted alike on every node: no floats, no collated or own types.

@@ -12,7 +12,7 @@ from activities.participants import enrol
 from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, of_holder
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.models import Offer
-from rewards.offers import add_merchant, publish
+from rewards.offers.listing import add_merchant, publish
 from service.demo import DEMO_PROGRAMME
 
 XIAYANG = "310118001"

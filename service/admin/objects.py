@@ -20,7 +20,7 @@ from activities.scene_steps import Asked
 from activities.scenes import standing
 from ledgers.models import Correction, LogCheckpoint
 from rewards.models import Consumption, Offer, Voucher
-from rewards.vouchers import code_sha256
+from rewards.voucher_codes import code_sha256
 from service.admin.log import Act, Actor, State, acting
 from service.registration import Registration
 

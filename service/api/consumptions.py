@@ -7,7 +7,7 @@ from uuid import UUID
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
-from rewards.vouchers import consume
+from rewards.tills.consuming import consume
 from service.admin import objects
 from service.admin.objects import acting_on
 from service.api.resources import Blueprint

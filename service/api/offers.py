@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
 from activities.participants import programme_holder
-from rewards.offers import OnSale, on_sale
+from rewards.offers.listing import OnSale, on_sale
 from service.api.conditional import conditional
 from service.api.resources import Blueprint
 from service.auth import caller_holder_id, requires

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
 from activities.participants import programme_holder
-from rewards.redemption import Redeemed, acted_by, get_redemption, redeem
+from rewards.redeeming.redemption import Redeemed, acted_by, get_redemption, redeem
 from service.api.conditional import conditional
 from service.api.resources import Blueprint
 from service.auth import acting_name, caller_holder_id, requires

@@ -22,7 +22,7 @@ from ledgers.bulk import array_of, together
 from ledgers.closing import close_holder, closed, erase
 from ledgers.holds import active_holds, end_overdue
 from ledgers.models import Hold
-from rewards.closing import Bought, bought, forfeit
+from rewards.redeeming.closing import Bought, bought, forfeit
 from service.admin.log import State
 from service.admin.objects import Object, programme_of
 from service.identity import cards

@@ -25,7 +25,7 @@ from activities.models import (
 )
 from ledgers.accounts import is_closed
 from ledgers.statements import whole_ledger
-from rewards.closing import bought
+from rewards.redeeming.closing import bought
 from service.identity.keyring import Keyring
 from service.identity.models import Person
 from service.identity.vault import Reader, Value, read_values

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 STAFF_ROLES = (
-    *("merchant", "partner", "operator", "auditor", "district_officer"),
+    "merchant",  # A clerk, who takes vouchers.
+    "merchant_manager",  # Who also drafts offers, confirms settlements, sees to shops and systems.
+    *("partner", "operator", "auditor", "district_officer"),
     "volunteer",  # Enters for residents without a phone what they did; sees no more than that.
     "administrator",  # Staff, grants, keys and the admin log; sees no resident.
 )

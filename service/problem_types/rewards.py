@@ -4,6 +4,12 @@ from rewards import errors as rewards
 from service.problem_types.kinds import ProblemType, kind
 
 TYPES: dict[type[Exception], ProblemType] = {
+    rewards.UnknownMerchant: kind(
+        404, "unknown-merchant",
+        ("没有该商户", "Unknown merchant"),
+        ("商户不存在，或不在您的授权范围内。",
+         "There is no such merchant, or it is out of your grant's reach."),
+    ),
     rewards.UnknownOffer: kind(
         404, "unknown-offer",
         ("没有该商品", "Unknown offer"),

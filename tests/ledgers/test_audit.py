@@ -16,8 +16,8 @@ from ledgers.log.sealing import publish, seal, sequence
 from ledgers.log.tiles import LogFolder
 from ledgers.snapshots import next_month, take_slice
 from rewards.audit import audit as audit_rewards
-from rewards.redemption import redeem
-from rewards.vouchers import consume
+from rewards.redeeming.redemption import redeem
+from rewards.tills.consuming import consume
 from tests.makers import NOW, a_resident, a_ride, a_walk, an_offer, programme_holder, recorded
 
 KEY = b"k" * 32

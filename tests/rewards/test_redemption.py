@@ -17,8 +17,8 @@ from rewards.errors import (
     UnknownRedemption,
 )
 from rewards.models import OfferStock, Redemption, Voucher
-from rewards.offers import on_sale
-from rewards.redemption import get_redemption, redeem
+from rewards.offers.listing import on_sale
+from rewards.redeeming.redemption import get_redemption, redeem
 from tests.makers import NOW, a_resident, an_offer, balance, programme_holder
 
 KEY = b"k" * 32

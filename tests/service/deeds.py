@@ -12,7 +12,7 @@ from sqlalchemy import select
 from activities.catalogue.models import Rule
 from activities.reviewing.appeals import open_appeal
 from ledgers.models import Transfer
-from rewards.vouchers import voucher_code
+from rewards.voucher_codes import voucher_code
 from service.db import Database
 from service.demo import DEMO_PROGRAMME
 from service.identity import cards

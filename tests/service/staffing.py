@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from rewards.offers import add_merchant
+from rewards.offers.listing import add_merchant
 from service.admin.log import Actor
 from service.app import create_app
 from service.demo import DEMO_PROGRAMME

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text
 
-from rewards.redemption import redeem
+from rewards.redeeming.redemption import redeem
 from service.admin.models import AdminAct
 from service.api_keys.errors import ApiKeyDoesNotFit, TooManyApiKeys
 from service.api_keys.keys import NewKey, find_by_written, make

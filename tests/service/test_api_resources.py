@@ -8,7 +8,7 @@ import pytest
 from activities.events import Batch
 from activities.intake import record
 from ledgers.posting import post
-from rewards.vouchers import voucher_code
+from rewards.voucher_codes import voucher_code
 from service.demo import MERCHANT_ID
 from tests.makers import APRIL_12, NOW, XIAYANG, a_resident, a_walk, earning
 from tests.service.answers import (

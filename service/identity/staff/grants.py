@@ -130,8 +130,8 @@ def _check_programme(session: Session, actor: Actor, code: str) -> None:
 
 def _check_scope(session: Session, new: NewGrant) -> None:
     match new.role:
-        case "merchant":
-            if _merchant(session, new.scope) is None:
+        case "merchant" | "merchant_manager":
+            if not _is_merchant_of(session, new.scope, new.programme_code):
                 raise GrantDoesNotFit(new.role, "merchant")
         case "partner":
             if session.get(Partner, new.scope) is None:
@@ -146,13 +146,19 @@ def _check_scope(session: Session, new: NewGrant) -> None:
                 raise UnknownDivision(new.scope)
 
 
-def _merchant(session: Session, scope: str) -> Merchant | None:
-    """By its id, written as tokens write it: in one way only."""
+def _is_merchant_of(session: Session, scope: str, programme_code: str) -> bool:
+    """Whether the scope is the id of one of the programme's merchants, written as tokens write it:
+    in one way only.
+    """
     try:
         id_ = UUID(scope)
     except ValueError:
-        return None
-    return session.get(Merchant, id_) if str(id_) == scope else None
+        return False
+    merchant = session.get(Merchant, id_) if str(id_) == scope else None
+    if merchant is None:
+        return False
+    whole = programme_code == ALL
+    return whole or get_programme(session, programme_code).holder_id == merchant.programme_holder_id
 
 
 def _end_sessions(session: Session, grant: StaffGrant, now: datetime) -> None:

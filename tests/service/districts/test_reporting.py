@@ -12,7 +12,7 @@ from activities.catalogue.models import DivisionMerge
 from activities.changes.adjusting import Change, adjust
 from activities.errors import UnknownDivision
 from activities.models import Activity
-from rewards.redemption import redeem
+from rewards.redeeming.redemption import redeem
 from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
 from service.districts.reporting import Report, report
 from tests.makers import APRIL_12, a_resident, a_ride, a_walk, an_offer, recorded

@@ -11,7 +11,7 @@ from ledgers.accounts import is_closed
 from ledgers.errors import AccountClosed
 from ledgers.holds import NewHold, release, reserve
 from rewards.models import Voucher
-from rewards.redemption import redeem
+from rewards.redeeming.redemption import redeem
 from service.admin.models import AdminAct
 from service.identity.closing import Wish, close, erase_closed
 from service.identity.family.delegations import begin

@@ -16,8 +16,8 @@ from ledgers.log.sealing import publish, seal, sequence
 from ledgers.log.tiles import LogFolder
 from ledgers.models import CommitmentSecret, Posting
 from rewards.audit import audit as audit_rewards
-from rewards.redemption import redeem
-from rewards.vouchers import consume
+from rewards.redeeming.redemption import redeem
+from rewards.tills.consuming import consume
 from service.identity.closing import Wish, close, erase_closed
 from service.identity.keyring import Keyring
 from service.identity.outside_ids import add_ids

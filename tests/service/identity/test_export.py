@@ -16,7 +16,7 @@ from activities.consents import give
 from activities.households import Declared, declare
 from ledgers.holds import NewHold, reserve
 from ledgers.posting import post
-from rewards.redemption import redeem
+from rewards.redeeming.redemption import redeem
 from service.identity.archive import archive
 from service.identity.exported import EXEMPT, FILES
 from service.identity.exporting import Whose, open_values

@@ -19,9 +19,9 @@ from ledgers.accounts import PERSONAL, account_key
 from ledgers.base import Base
 from ledgers.models import Transfer
 from rewards.models import Offer
-from rewards.offers import add_merchant, publish
-from rewards.redemption import redeem
-from rewards.vouchers import voucher_code
+from rewards.offers.listing import add_merchant, publish
+from rewards.redeeming.redemption import redeem
+from rewards.voucher_codes import voucher_code
 from service.admin.log import Actor
 from service.api_keys.keys import NewKey
 from service.api_keys.keys import make as make_key

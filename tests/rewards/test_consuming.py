@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from rewards.errors import ConsumptionReused, UnknownVoucher, VoucherConsumed
-from rewards.redemption import redeem
-from rewards.vouchers import code_sha256, consume, voucher_code
+from rewards.redeeming.redemption import redeem
+from rewards.tills.consuming import consume
+from rewards.voucher_codes import code_sha256, voucher_code
 from tests.makers import NOW, a_resident, an_offer
 
 KEY = b"k" * 32

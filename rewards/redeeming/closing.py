@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from rewards.models import Offer, Redemption, Voucher
-from rewards.vouchers import code_sha256, voucher_code
+from rewards.voucher_codes import code_sha256, voucher_code
 
 _AT_ONCE = 5_000
 

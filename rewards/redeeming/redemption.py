@@ -19,7 +19,7 @@ from rewards.errors import (
     UnknownRedemption,
 )
 from rewards.models import Offer, OfferStock, Redemption, Voucher
-from rewards.vouchers import code_sha256, voucher_code
+from rewards.voucher_codes import code_sha256, voucher_code
 
 _ONESELF = "holder:"  # Before the resident's own id, as the posting's actor.
 

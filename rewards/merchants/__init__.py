@@ -1,0 +1,1 @@
+"""Merchants, their shops and scanners, and what was agreed with them."""

@@ -1,0 +1,1 @@
+"""Offers: drafts, versions, stock, pools of codes, budgets, projects."""

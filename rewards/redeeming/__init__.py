@@ -1,0 +1,1 @@
+"""Redemption: points for units of an offer, and how it ends."""

@@ -1,0 +1,1 @@
+"""What the programme owes merchants, and the settlements that pay it."""
