@@ -41,6 +41,8 @@ bench: $(READY)  ## figures and ratios of this machine, some minutes
 	@$(BIN)/python -m benchmarks.sealing
 	@$(BIN)/python -m benchmarks.app_door
 	@$(BIN)/python -m benchmarks.conduct
+	@$(BIN)/python -m benchmarks.redemptions
+	@$(BIN)/python -m benchmarks.settlements
 
 clean:  ## remove .venv and caches; var, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -32,7 +32,7 @@ from activities.participants import enrol
 from benchmarks.machine import fresh_database, machine
 from service import garbage
 from service.db import Database
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 
 RESIDENTS = 100_000
 BATCH_EVENTS = 5_000

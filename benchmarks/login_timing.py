@@ -27,7 +27,7 @@ from benchmarks.conduct import _gateway as gateway
 from benchmarks.machine import fresh_database, machine
 from benchmarks.serving import Address, environ, served
 from service.db import Database
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.logins.phones import SOURCE
 from service.identity.outside_ids import add_ids
 from service.identity.staff.models import Staff

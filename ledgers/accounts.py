@@ -5,7 +5,7 @@ again opens the same one and nobody has to look an id up before posting.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -123,6 +123,14 @@ def _open(session: Session, keys: list[AccountKey], *, guarded: bool, now: datet
 def is_closed(session: Session, holder_id: UUID) -> bool:
     """Whether the holder's accounts were closed (``ledgers.closing``)."""
     return any(account.guarded and account.closed_at for account in of_holder(session, holder_id))
+
+
+def closed_among(session: Session, holder_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of many holders who have closed their accounts."""
+    query = select(Account.holder_id).where(
+        Account.holder_id.in_(set(holder_ids)), Account.guarded, Account.closed_at.is_not(None)
+    )
+    return set(session.scalars(query))
 
 
 def of_holder(session: Session, holder_id: UUID) -> list[Account]:

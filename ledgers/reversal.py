@@ -2,11 +2,11 @@
 
 What was earned is clawed back, from the lot it came into while something is left there; what was
 spent is given back to the lot it came from, or, when that has lapsed, for the policy's days of
-grace. ``ledgers.clawback`` takes back what many holders earned.
+grace. ``ledgers.undoing`` does it for many holders at once.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -149,18 +149,31 @@ def _split(
     lines: list[Line] = []
     for transfer in sorted(transfers, key=lambda t: not t.debit.is_system):
         assert transfer.reverses_id is not None
+        own = transfer.credit if transfer.debit.is_system else transfer.debit
         day = originals[transfer.reverses_id].expires_on
-        if transfer.debit.is_system:
-            bucket: Bucket | None = None
-            if day is not None:
-                bucket = policies.for_return(transfer.debit.holder_id, day, now)
-            parts = _open(funds, transfer.credit).give(bucket, transfer.amount)
-        else:
-            parts = _open(funds, transfer.debit).claw_back(transfer.amount, first=day)
-        for part in parts:
-            in_grace = transfer.debit.is_system and part.expires_on not in (None, day)
-            written = transfer._replace(kind="refund_in_grace") if in_grace else transfer
-            lines.append((content_of(written, part.amount), part.expires_on or NULL))
+        lines += lines_of(transfer, day, _open(funds, own), policies, now)
+    return lines
+
+
+def lines_of(
+    transfer: NewTransfer, day: date | None, funds: Funds, policies: Policies, now: datetime
+) -> list[Line]:
+    """The lines of one opposite, by lot; ``day`` is the lot of what it takes back. ``funds``, of
+    the holder's account, is changed accordingly.
+    """
+    given = transfer.debit.is_system
+    if given:
+        bucket: Bucket | None = None
+        if day is not None:
+            bucket = policies.for_return(transfer.debit.holder_id, day, now)
+        parts = funds.give(bucket, transfer.amount)
+    else:
+        parts = funds.claw_back(transfer.amount, first=day)
+    lines: list[Line] = []
+    for part in parts:
+        in_grace = given and part.expires_on not in (None, day)
+        written = transfer._replace(kind="refund_in_grace") if in_grace else transfer
+        lines.append((content_of(written, part.amount), part.expires_on or NULL))
     return lines
 
 

@@ -63,11 +63,25 @@ class UnknownVoucher(DomainError):
 
 
 class VoucherConsumed(DomainError):
-    """The voucher was used before."""
+    """The voucher was used before: when, in which shop, and under which consumption of the same
+    merchant, where that is known.
+    """
 
-    def __init__(self, consumed_at: datetime) -> None:
+    def __init__(
+        self,
+        consumed_at: datetime,
+        *,
+        consumption_id: UUID | None = None,
+        shop_id: UUID | None = None,
+        shop_zh: str | None = None,
+        shop_en: str | None = None,
+    ) -> None:
         super().__init__("the voucher was used before")
         self.consumed_at = consumed_at.isoformat()
+        self.consumption_id = consumption_id
+        self.shop_id = shop_id
+        self.shop_zh = shop_zh or "未登记的门店"
+        self.shop_en = shop_en or "a shop that was not named"
 
 
 class VoucherLapsed(DomainError):
@@ -83,4 +97,12 @@ class ConsumptionReused(DomainError):
 
     def __init__(self, consumption_id: UUID) -> None:
         super().__init__("this id already stands for the use of another voucher")
+        self.consumption_id = consumption_id
+
+
+class UnknownConsumption(DomainError):
+    """Nothing was taken under this id, or by another merchant."""
+
+    def __init__(self, consumption_id: UUID) -> None:
+        super().__init__("there is no such consumption")
         self.consumption_id = consumption_id

@@ -1,5 +1,6 @@
-"""Who may call a route: said at each, by ``requires``, ``signed_by_partner`` or ``public``; a test
-walks them all. Which rows they reach there is decided in ``service.authorisation``.
+"""Who may call a route: said at each, by ``requires``, ``signed_by_partner``,
+``signed_by_gateway`` or ``public``; a test walks them all. Which rows they reach there is decided
+in ``service.authorisation``.
 """
 
 from collections.abc import Callable
@@ -15,10 +16,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service import rates
 from service.admin.log import Actor
 from service.api_keys.keys import PREFIX, find_by_written
-from service.authorisation import OWN, Extent
+from service.authorisation import ORDER, OWN, Extent
 from service.errors import NotAsDelegate, SignInAgain, TooManyRequests, WrongRole
 from service.feeds.door import admit
 from service.feeds.errors import BadSignature, ClockOff, MessageReplayed
+from service.feeds.signatures import Message
 from service.identity.logins.sessions import is_fresh
 from service.identity.tokens import ROLES, Caller, InvalidToken
 from service.request_ids import request_id
@@ -27,7 +29,7 @@ from service.services import services
 POWERS = ("read", "spend", GUARDIAN := "guardian")  # Of those who act for a resident, rising.
 IN_PERSON = "in person"  # Nobody acts for anybody here, not even a guardian.
 KEY = "key"  # Among those who may call a route: a system, by its key.
-SIGNATURE = "signature"  # Among those who may call a route: the partner whose scene it is.
+SIGNATURE = "signature"  # Among those who may call a route: a partner, or the top-ups' gateway.
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -125,6 +127,33 @@ def signed_by_partner(
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def signed_by_gateway(view: View) -> View:
+    """Let the gateway of top-ups in, by a message that is signed with the shared secret.
+
+    No message is remembered: it names its order, whose first outcome stands, so that one sent
+    again changes nothing. Where no gateway is set up, nobody's signature is good.
+    """
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        rates.check_refused()  # Before the body is read.
+        gateway, now, body = services().top_ups, datetime.now(UTC), request.get_data()
+        try:
+            message = Message.from_headers(request.headers)
+            message.check_clock(now)
+            message.check(body, [] if gateway is None else [gateway.secret])
+        except (BadSignature, ClockOff):
+            rates.count_refused()
+            raise
+        return view(*args, **kwargs)
+
+    guarded.authentication = (SIGNATURE,)  # type: ignore[attr-defined]
+    guarded.key_scope = ""  # type: ignore[attr-defined]
+    guarded.within = ORDER  # type: ignore[attr-defined]
+    guarded.acting = ""  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
 
 
 def public(view: View) -> View:

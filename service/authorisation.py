@@ -147,6 +147,16 @@ def check_division(caller: Caller, division_code: str) -> None:
         raise UnknownDivision(division_code)
 
 
+def only_programme_holder(session: Session, who: Granted) -> UUID | None:
+    """The own holder of the grant's one programme, as domain functions take it; None for all. A
+    grant that names no programme gets a holder that nobody is.
+    """
+    if (own := only_programme(who)) is None:
+        return None
+    found = session.scalar(select(Programme.holder_id).where(Programme.code == own))
+    return found or UUID(int=0)
+
+
 def of_programme(
     who: Granted, column: InstrumentedAttribute[str] | ColumnElement[str]
 ) -> ColumnElement[bool]:
@@ -199,6 +209,13 @@ def _merchant(session: Session, caller: Caller, values: Mapping[str, Any]) -> No
     check_merchant(session, caller, values["merchant_id"])
 
 
+def _whole_merchant(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
+    """What a programme agrees with a merchant is not for staff who are bound to a division."""
+    if caller.role not in MERCHANT_ROLES:
+        _whole_programme(session, caller, values)
+    check_merchant(session, caller, values["merchant_id"])
+
+
 def _programme(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_programme(caller, values["code"])
 
@@ -214,6 +231,9 @@ def _division(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
 
 
 OWN = Extent("own", Text("本人的", "one's own"))
+OWN_MERCHANT = Extent(  # The path names no merchant: it is the caller's.
+    "own_merchant", Text("本商户的", "of one's own merchant")
+)
 SHARED = Extent("shared", Text("人人相同", "the same for everybody"))
 LISTED = Extent("listed", Text("所属项目和区划以内", "of the grant's programme and division"))
 HOLDER = Extent(
@@ -222,6 +242,7 @@ HOLDER = Extent(
     _holder,
 )
 FOUND = Extent(HOLDER.name, HOLDER.says)  # The path names no holder: the view asks.
+ORDER = Extent("order", Text("消息所指的充值订单", "of the top-up that the message names"))
 SCENE = Extent("scene", Text("所属项目的场景", "of scenes of the grant's programme"), _scene)
 WHOLE_SCENE = Extent(
     "whole_scene",
@@ -235,6 +256,14 @@ MERCHANT = Extent(
     "merchant",
     Text("本商户；平台人员为所属项目的商户", "one's own merchant; for staff, the programme's"),
     _merchant,
+)
+WHOLE_MERCHANT = Extent(
+    "whole_merchant",
+    Text(
+        "本商户；平台人员为所属项目的商户，授权不限区划",
+        "one's own merchant; for staff, the programme's, for grants of no division",
+    ),
+    _whole_merchant,
 )
 PROGRAMME = Extent("programme", Text("所属项目", "the grant's programme"), _programme)
 WHOLE_PROGRAMME = Extent(

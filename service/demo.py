@@ -15,18 +15,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from activities.catalogue.loading import load
-from activities.catalogue.models import Division, Programme
-from activities.participants import enrol, programme_holder
-from rewards.models import Offer
-from rewards.offers.listing import add_merchant, publish
+from activities.catalogue.models import Division
+from activities.participants import enrol
 from rewards.redeeming.redemption import Redeemed, redeem
+from service.buyers import buyer_of
+from service.demo_shops import DEMO_PROGRAMME, OFFER_ID, open_shops
 from service.districts.reporting import Report, report
 from service.feeds.importing import Summary, import_file
 from service.identity.keyring import Keyring
 from service.identity.outside_ids import add_ids, find_holders
 from service.services import Services
 
-DEMO_PROGRAMME = "demo-2016"
 DATA = Path(__file__).resolve().parent / "data"
 DISTRICTS = {"310118": 2, "510105": 1}  # 青浦区, 青羊区: of three residents two live in the first.
 
@@ -49,14 +48,7 @@ REPORTS = (("310118", date(2016, 1, 1)), ("310118", date(2016, 4, 1)))
 RESIDENT = "1503960366"  # The first wearer in the file, whose page the demo shows.
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/demo")
-MERCHANT_ID = uuid5(_NAMESPACE, "merchant")
-OFFER_ID = uuid5(_NAMESPACE, "offer")
 REDEMPTION_ID = uuid5(_NAMESPACE, "redemption")
-OFFER_POINTS = 500
-STOCK_UNITS = 100
-CITY_PROGRAMME = "sh-2026"  # Of today: who tries docs/app.md signs up here,
-CITY_OFFER_ID = uuid5(_NAMESPACE, "city offer")
-CITY_OFFER_POINTS = 30  # and a first cup of one's own, 40 points, pays for it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +70,16 @@ def run_demo(services: Services) -> Demo:
     imports = {
         feed.scene: import_file(services.database, keyring, feed.file, feed.scene) for feed in FEEDS
     }
-    transact(_open_shop)
+    transact(lambda session: open_shops(session, services.codes, now=now))
     holder_id = transact(lambda session: demo_resident(session, keyring))
     assert holder_id is not None
     redeemed = transact(
         lambda session: redeem(
             session,
             REDEMPTION_ID,
-            holder_id=holder_id,
-            programme_holder_id=programme_holder(session, holder_id),
+            buyer=buyer_of(session, holder_id),
             offer_id=OFFER_ID,
-            code_key=services.voucher_key,
+            codes=services.codes,
             now=datetime.now(UTC),  # After what was earned, as the statement shows it.
         )
     )
@@ -143,25 +134,3 @@ def _homes(count: int, towns: dict[str, list[str]]) -> Iterator[str]:
         town = min(shares, key=lambda code: ((filled[code] + 1) / shares[code], code))
         filled[town] += 1
         yield town
-
-
-def _open_shop(session: Session) -> None:
-    add_merchant(session, MERCHANT_ID, name_zh="示范便利店", name_en="Demo corner shop")
-    bag = Offer(
-        id=OFFER_ID,
-        title_zh="可重复使用的购物袋",
-        title_en="Reusable shopping bag",
-        price_points=OFFER_POINTS,
-    )
-    coffee = Offer(
-        id=CITY_OFFER_ID,
-        title_zh="咖啡一杯（请自带杯）",
-        title_en="A coffee in your own cup",
-        price_points=CITY_OFFER_POINTS,
-    )
-    for programme_code, offer in ((DEMO_PROGRAMME, bag), (CITY_PROGRAMME, coffee)):
-        offer.merchant_id = MERCHANT_ID
-        offer.programme_holder_id = session.get_one(Programme, programme_code).holder_id
-        offer.on_sale_from = datetime(2016, 1, 1, tzinfo=UTC)
-        offer.on_sale_to = datetime(2036, 1, 1, tzinfo=UTC)
-        publish(session, offer, stock_units=STOCK_UNITS)

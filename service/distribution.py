@@ -66,7 +66,12 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     # Written once a combination and read by an explanation: beside nothing, on one node.
     "policy": {"policy": "id"},
     # Written by every redemption of an offer, so no reference table: one row, on one node.
-    "offer_stock": {"offer_stock": "offer_id", "pool_file": "offer_id", "pool_code": "offer_id"},
+    "offer_stock": {
+        "offer_stock": "offer_id",
+        "stock_change": "offer_id",
+        "pool_file": "offer_id",
+        "pool_code": "offer_id",
+    },
     "budget": {"budget": "id"},  # Written when an offer draws of it.
     "voucher": {"voucher": "code_sha256"},
     "consumption": {"consumption": "id", "double_use": "id"},

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from base64 import b64decode
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -74,6 +75,22 @@ def voucher_key(path: Path) -> bytes:
 def feed_key(path: Path) -> bytes:
     """The 32 secret bytes behind the secrets by which partners sign; made likewise."""
     return _secret_bytes(path)
+
+
+def gateway_secret(path: Path) -> bytes:
+    """The secret shared with the gateway of top-ups, as Standard Webhooks writes it: ``whsec_`` and
+    24 to 64 bytes in base64.
+    """
+    try:
+        written = path.read_text(encoding="ascii").strip()
+        secret = b64decode(written.removeprefix("whsec_"), validate=True)
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise KeyFileError(f"{path} holds no whsec_ and base64") from error
+    if not written.startswith("whsec_") or not 24 <= len(secret) <= 64:
+        raise KeyFileError(f"{path} holds no whsec_ and 24 to 64 bytes in base64")
+    return secret
 
 
 def _secret_bytes(path: Path) -> bytes:

@@ -1,6 +1,6 @@
 """Settings of residents' logins; those that are not set up are not offered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,23 +45,23 @@ def login_settings(reader: Reader) -> LoginSettings:
     """What is wrong is added to the reader's problems."""
     found = LoginSettings(
         terms_version=reader.whole("TERMS_VERSION", 1, 1, VERSION_MAX),
-        sms_url=_secure(reader, "SMS_URL"),
+        sms_url=secure_url(reader, "SMS_URL"),
         sms_token_file=reader.file("SMS_TOKEN_FILE"),
         sms_template=reader.take("SMS_TEMPLATE", "") or None,
-        wechat_url=(_secure(reader, "WECHAT_URL") or WECHAT_URL).rstrip("/"),
+        wechat_url=(secure_url(reader, "WECHAT_URL") or WECHAT_URL).rstrip("/"),
         wechat_app_id=reader.take("WECHAT_APP_ID", "") or None,
         wechat_secret_file=reader.file("WECHAT_SECRET_FILE"),
-        oidc_issuer=_secure(reader, "OIDC_ISSUER"),
+        oidc_issuer=secure_url(reader, "OIDC_ISSUER"),
         oidc_client_id=reader.take("OIDC_CLIENT_ID", "") or None,
         oidc_client_secret_file=reader.file("OIDC_CLIENT_SECRET_FILE"),
         oidc_redirect_urls=_redirects(reader),
     )
-    _together(reader, {"SMS_URL": found.sms_url, "SMS_TOKEN_FILE": found.sms_token_file})
-    _together(
+    needed_together(reader, {"SMS_URL": found.sms_url, "SMS_TOKEN_FILE": found.sms_token_file})
+    needed_together(
         reader,
         {"WECHAT_APP_ID": found.wechat_app_id, "WECHAT_SECRET_FILE": found.wechat_secret_file},
     )
-    _together(
+    needed_together(
         reader,
         {
             "OIDC_ISSUER": found.oidc_issuer,
@@ -73,7 +73,8 @@ def login_settings(reader: Reader) -> LoginSettings:
     return found
 
 
-def _together(reader: Reader, values: dict[str, object]) -> None:
+def needed_together(reader: Reader, values: Mapping[str, object]) -> None:
+    """Settings of which one makes no sense without the others."""
     named = {PREFIX + name for name, value in values.items() if value}
     for missing in sorted({PREFIX + name for name in values} - named) if named else ():
         # One that was set and is wrong has its own line already.
@@ -81,7 +82,7 @@ def _together(reader: Reader, values: dict[str, object]) -> None:
             reader.problems.append(f"{missing} is missing, which {min(named)} needs")
 
 
-def _secure(reader: Reader, name: str) -> str | None:
+def secure_url(reader: Reader, name: str) -> str | None:
     """An address to which secrets are sent: https, or this machine."""
     value = reader.take(name, "")
     if value and not _readable(value, _is_secure):

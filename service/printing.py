@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from activities.catalogue.models import Factor, Method, Scene
 from activities.explanations import SENTENCES
 from ledgers.audit import Drift, Progress, no_progress
-from service.demo import MERCHANT_ID, Demo
+from service.demo import Demo
+from service.demo_shops import MERCHANT_ID
 from service.districts.reporting import Report
 from service.feeds.importing import Summary
 

@@ -21,6 +21,13 @@ from service.language import Text, chosen
 from service.problem_types import activities, family, identity, own, rewards, sign_in, staff
 from service.problem_types import feeds as feed_types
 from service.problem_types import ledgers as ledger_types
+from service.problem_types import merchants as merchant_types
+from service.problem_types import offers as offer_types
+from service.problem_types import redeeming as redeeming_types
+from service.problem_types import settlements as settlement_types
+from service.problem_types import tills as till_types
+from service.problem_types import top_ups as top_up_types
+from service.problem_types import webhooks as webhook_types
 from service.problem_types.kinds import ProblemType, kind
 
 log = logging.getLogger(__name__)
@@ -29,6 +36,13 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     **ledger_types.TYPES,
     **activities.TYPES,
     **rewards.TYPES,
+    **merchant_types.TYPES,
+    **offer_types.TYPES,
+    **redeeming_types.TYPES,
+    **till_types.TYPES,
+    **settlement_types.TYPES,
+    **top_up_types.TYPES,
+    **webhook_types.TYPES,
     **feed_types.TYPES,
     **identity.TYPES,
     **family.TYPES,
@@ -93,6 +107,14 @@ def respond(kind: ProblemType, headers: dict[str, str] | None = None, **members:
         },
         headers,
     )
+
+
+def refusal(error: Exception) -> dict[str, Any]:
+    """What a refusal says inside an answer about many things: its document without the place."""
+    kind = PROBLEM_TYPES[type(error)]
+    document = respond(kind, **{name: getattr(error, name) for name in kind.members})
+    found: dict[str, Any] = msgspec.json.decode(document.get_data())
+    return {name: value for name, value in found.items() if name != "instance"}
 
 
 def _document(status: int, body: dict[str, Any], headers: dict[str, str] | None) -> Response:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from flask import current_app
 
+from rewards.voucher_codes import Codes
 from service import keys
 from service.api_keys.uses import KeyUses
 from service.attestation import Attestations
 from service.cache import Cache
 from service.db import Database
 from service.entries import Entries
+from service.gateway.asking import HttpGateway, gateway_at
 from service.identity.identity_keys import IdentityKeys
 from service.identity.keyring import Keyring
 from service.identity.logins.offered import Logins
@@ -19,6 +21,7 @@ from service.identity.token_file import TokenFile
 from service.limits import Attempts
 from service.settings import Settings
 from service.transparency import Log, log_of
+from service.webhooks.courier import Courier
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Services:
     passwords: Passwords
     key_uses: KeyUses
     logins: Logins
+    top_ups: HttpGateway | None
+    courier: Courier
 
     @classmethod
     def connect(cls, settings: Settings, *, statement_timeout_ms: int = 30_000) -> "Services":
@@ -69,18 +74,25 @@ class Services:
             attempts=Attempts(settings.redis_url),
             passwords=Passwords.of(),
             key_uses=KeyUses(),
+            courier=Courier(private=settings.webhook_private),
             logins=Logins.of(
                 settings.logins,
                 identity_keys.keyring,
                 cache,
                 production=settings.token_key_file is not None,
             ),
+            top_ups=gateway_at(settings.top_up_url, settings.top_up_key_file),
         )
 
     @property
     def keyring(self) -> Keyring:
         """The master keys of personal data as they are now."""
         return self.identity_keys.keyring
+
+    @property
+    def codes(self) -> Codes:
+        """The keys behind vouchers' codes."""
+        return Codes(self.voucher_key, self.keyring.derived("pool codes"))
 
 
 def tokens(settings: Settings) -> TokenFile:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from ledgers.log.notes import is_key_name
 from service.errors import CommandRefused
 from service.identity.keyring import Keyring
-from service.login_settings import LoginSettings, login_settings
+from service.login_settings import LoginSettings, login_settings, needed_together, secure_url
 
 PREFIX = "TANHUI_"
 _DATABASE_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
@@ -57,6 +57,9 @@ class Settings:
     rate_limits: float  # Times the limits of service.limits; 0: none.
     cors_origins: tuple[str, ...]  # Web apps of other origins that may call the API.
     trusted_proxies: int  # How many stand before us and say whom they speak for.
+    webhook_private: bool  # Webhooks may go to our own network, and by plain http.
+    top_up_url: str | None  # The gateway that puts money onto cards; None: no top-ups.
+    top_up_key_file: Path | None
     logins: LoginSettings
 
     @classmethod
@@ -106,8 +109,13 @@ class _Reader:
             rate_limits=self.rate_limits(),
             cors_origins=self.cors_origins(),
             trusted_proxies=self.whole("TRUSTED_PROXIES", 0, 0, 9),
+            webhook_private=self.switch("WEBHOOK_PRIVATE"),
+            top_up_url=secure_url(self, "TOP_UP_URL"),
+            top_up_key_file=self.file("TOP_UP_KEY_FILE"),
             logins=login_settings(self),
         )
+        top_ups = {"TOP_UP_URL": settings.top_up_url, "TOP_UP_KEY_FILE": settings.top_up_key_file}
+        needed_together(self, top_ups)
         self.problems += [f"{name} is not a setting" for name in sorted(self.values)]
         if self.problems:
             raise SettingsError("; ".join(self.problems))
@@ -122,6 +130,12 @@ class _Reader:
             return int(value)
         self.problems.append(f"{PREFIX}{name} is {value!r}, not a number from {low} to {high}")
         return default
+
+    def switch(self, name: str) -> bool:
+        value = self.take(name, "off")
+        if value not in ("on", "off"):
+            self.problems.append(f"{PREFIX}{name} is {value!r}, neither on nor off")
+        return value == "on"
 
     def rate_limits(self) -> float:
         value = self.take("RATE_LIMITS", "1")

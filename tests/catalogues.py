@@ -23,7 +23,7 @@ from activities.events import Answer, Batch, Details, Event
 from activities.intake import record
 from activities.participants import enrol
 from ledgers.accounts import open_system
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 
 TOWN = "310118001"
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC) - timedelta(hours=8)  # Midnight in Shanghai.

@@ -32,6 +32,8 @@ NOT_LED = {
     "ix_appeal_open": "the queue of all appeals",
     "ix_redemption_offer_id": "what an offer sold: a project's progress, an audit",
     "ix_top_up_next_at": "the job looks for whatever is due",
+    "ix_top_up_order_id": "the gateway and operators know an order by its own id",
+    "ix_top_up_contradicted_at": "what operators look at: nearly nothing",
 }
 
 # Only what is hashed and sorted alike on every node: no floats, no collated or own types.

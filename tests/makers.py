@@ -1,6 +1,8 @@
 """Plain functions with valid defaults: a resident, an event, an offer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
@@ -11,13 +13,18 @@ from activities.intake import record
 from activities.participants import enrol
 from ledgers.accounts import ISSUED, PERSONAL, REDEEMED, account_key, of_holder
 from ledgers.posting import NewPosting, NewTransfer, post
-from rewards.models import Offer
-from rewards.offers.listing import add_merchant, publish
-from service.demo import DEMO_PROGRAMME
+from rewards.models import Merchant, Offer
+from rewards.redeeming.buyers import Buyer
+from rewards.voucher_codes import Codes
+from service.buyers import buyer_of
+from service.demo_shops import DEMO_PROGRAMME
+from tests import shopping
 
 XIAYANG = "310118001"
 APRIL_12 = datetime(2016, 4, 12, tzinfo=UTC) - timedelta(hours=8)  # Midnight in Shanghai.
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
+
+CODES = Codes(b"k" * 32, b"p" * 32)
 
 
 def programme_holder(session: Session) -> UUID:
@@ -31,6 +38,11 @@ def a_resident(session: Session, *, points: int = 0, town: str = XIAYANG) -> UUI
     if points:
         post(session, earning(session, holder_id, points), now=NOW)
     return holder_id
+
+
+def a_buyer(session: Session, holder_id: UUID, **more: Any) -> Buyer:
+    """The resident as offers see them."""
+    return replace(buyer_of(session, holder_id), **more)
 
 
 def earning(session: Session, holder_id: UUID, points: int, *, unit: str = "point") -> NewPosting:
@@ -101,19 +113,22 @@ def an_offer(
     merchant_id: UUID | None = None,
     on_sale_from: datetime = NOW - timedelta(days=1),
     on_sale_to: datetime = NOW + timedelta(days=36_500),
+    **terms: Any,
 ) -> Offer:
     """An offer on sale, of a merchant of its own."""
-    merchant_id = merchant_id or uuid4()
-    add_merchant(session, merchant_id, name_zh="小店", name_en="Shop")
-    offer = Offer(
-        id=uuid4(),
-        merchant_id=merchant_id,
-        programme_holder_id=programme_holder(session),
+    holder_id = programme_holder(session)
+    if merchant_id is None or session.get(Merchant, merchant_id) is None:
+        merchant_id = shopping.a_merchant(session, holder_id, merchant_id=merchant_id)
+    offer_id = shopping.an_offer(
+        session,
+        holder_id,
+        merchant_id,
+        stock_units=stock_units,
         title_zh="茶",
         title_en="Tea",
         price_points=price_points,
         on_sale_from=on_sale_from,
         on_sale_to=on_sale_to,
+        **terms,
     )
-    publish(session, offer, stock_units=stock_units)
-    return offer
+    return session.get_one(Offer, offer_id)

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import Scene
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 
 ELSEWHERE = "sh-2026"  # Another programme.
 

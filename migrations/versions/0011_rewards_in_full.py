@@ -181,6 +181,15 @@ ALTER TABLE offer_stock
     SET (fillfactor = 50);
 UPDATE offer_stock SET put_units = stock_units + coalesce(
     (SELECT count(*) FROM redemption AS r WHERE r.offer_id = offer_stock.offer_id), 0);
+CREATE TABLE stock_change (
+    offer_id UUID NOT NULL,
+    id UUID NOT NULL,
+    units BIGINT NOT NULL,
+    made_by TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_stock_change PRIMARY KEY (offer_id, id),
+    CONSTRAINT ck_stock_change_units CHECK (units <> 0)
+);
 CREATE TABLE pool_file (
     offer_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -231,6 +240,7 @@ ALTER TABLE redemption
 CREATE TABLE top_up (
     holder_id UUID NOT NULL,
     redemption_id UUID NOT NULL,
+    order_id UUID NOT NULL,
     offer_id UUID NOT NULL,
     amount_fen BIGINT NOT NULL,
     hold_id UUID NOT NULL,
@@ -242,13 +252,18 @@ CREATE TABLE top_up (
     answered TEXT,
     gateway_reference TEXT,
     ended_at TIMESTAMP WITH TIME ZONE,
+    contradicted_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_top_up PRIMARY KEY (holder_id, redemption_id),
     CONSTRAINT ck_top_up_amount CHECK (amount_fen > 0),
     CONSTRAINT ck_top_up_state CHECK (state IN ('ordered', 'done', 'refused', 'cancelled')),
     CONSTRAINT ck_top_up_ended CHECK
-        ((state = 'ordered') = (ended_at IS NULL) AND (state = 'ordered') = (next_at IS NOT NULL))
+        ((state = 'ordered') = (ended_at IS NULL) AND (state = 'ordered') = (next_at IS NOT NULL)),
+    CONSTRAINT ck_top_up_contradicted CHECK (contradicted_at IS NULL OR ended_at IS NOT NULL)
 );
+CREATE INDEX ix_top_up_order_id ON top_up (order_id);
 CREATE INDEX ix_top_up_next_at ON top_up (next_at) WHERE state = 'ordered';
+CREATE INDEX ix_top_up_contradicted_at ON top_up (contradicted_at)
+    WHERE contradicted_at IS NOT NULL;
 ALTER TABLE voucher
     ADD COLUMN version INTEGER NOT NULL DEFAULT 1,
     ADD COLUMN expires_at TIMESTAMP WITH TIME ZONE,
@@ -363,6 +378,8 @@ CREATE TABLE settlement (
 );
 CREATE UNIQUE INDEX uq_settlement_merchant_id ON settlement (merchant_id, period_from)
     WHERE state <> 'void';
+CREATE INDEX ix_settlement_unfinished ON settlement (drafted_at)
+    WHERE state = 'drafting' OR (state = 'void' AND lines > 0);
 CREATE TABLE settlement_line (
     merchant_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -421,7 +438,8 @@ CREATE TABLE webhook_message (
     CONSTRAINT ck_webhook_message_ended CHECK
         ((state = 'waiting') = (ended_at IS NULL) AND (state = 'waiting') = (next_at IS NOT NULL))
 );
-CREATE INDEX ix_webhook_message_next_at ON webhook_message (next_at) WHERE state = 'waiting';
+CREATE INDEX ix_webhook_message_next_at ON webhook_message (endpoint_id, next_at)
+    WHERE state = 'waiting';
 CREATE INDEX ix_webhook_message_merchant_id ON webhook_message (merchant_id, id);
 """
 
@@ -442,15 +460,15 @@ GRANT UPDATE (reversed_at, reversed_by) ON consumption TO tanhui_service;
 GRANT SELECT, INSERT, UPDATE (settlement_id) ON settlement_line TO tanhui_service;
 GRANT SELECT, INSERT, UPDATE ON budget, pool_code, top_up, code_device, settlement
     TO tanhui_service;
-GRANT SELECT, INSERT ON pool_file, picture, double_use TO tanhui_service;
+GRANT SELECT, INSERT ON stock_change, pool_file, picture, double_use TO tanhui_service;
 GRANT SELECT, INSERT, DELETE ON scan TO tanhui_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_message TO tanhui_service;
 """
 
 BACK = """
 DROP TABLE webhook_message, webhook_endpoint, settlement_line, settlement, scan, code_device,
-    double_use, top_up, picture, pool_code, pool_file, offer_version, budget, agreement, scanner,
-    shop;
+    double_use, top_up, picture, pool_code, pool_file, stock_change, offer_version, budget,
+    agreement, scanner, shop;
 REVOKE UPDATE (name_zh, name_en) ON merchant FROM tanhui_service;
 REVOKE UPDATE (title_zh, title_en, price_points, on_sale_from, on_sale_to)
     ON offer FROM tanhui_service;

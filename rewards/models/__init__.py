@@ -12,6 +12,7 @@ from rewards.models.offers import (
     Picture,
     PoolCode,
     PoolFile,
+    StockChange,
 )
 from rewards.models.redemptions import (
     CodeDevice,
@@ -45,6 +46,7 @@ __all__ = [
     "Settlement",
     "SettlementLine",
     "Shop",
+    "StockChange",
     "TopUp",
     "Voucher",
     "WebhookEndpoint",

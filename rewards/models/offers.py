@@ -178,6 +178,19 @@ class OfferStock(Base):
     reserved_fen: Mapped[int] = mapped_column(server_default="0")
 
 
+class StockChange(Base):
+    """Units that were put (or, below zero, withdrawn) by hand; pools are filled by their files."""
+
+    __tablename__ = "stock_change"
+    __table_args__ = (CheckConstraint("units <> 0", "units"),)
+
+    offer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    units: Mapped[int]
+    made_by: Mapped[str]
+    made_at: Mapped[datetime]
+
+
 class PoolFile(Base):
     """A file of a merchant's own codes, loaded whole or not at all."""
 

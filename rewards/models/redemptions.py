@@ -48,9 +48,11 @@ class Redemption(Base):
 
 
 class TopUp(Base):
-    """A pending redemption's order at the outside gateway, under the redemption's id.
+    """A pending redemption's order at the outside gateway, under ``order_id``, which follows from
+    redemption and holder: the redemption's id is the client's, and two residents may send the same.
 
-    ``next_at`` is when the job asks next; ``answered`` what was heard last.
+    ``next_at`` is when the job asks next; ``answered`` what was heard last. Contradicted: after the
+    first final answer came another one, which nobody acted on and ``answered`` keeps.
     """
 
     __tablename__ = "top_up"
@@ -62,11 +64,19 @@ class TopUp(Base):
             " NULL)",
             "ended",
         ),
+        CheckConstraint("contradicted_at IS NULL OR ended_at IS NOT NULL", "contradicted"),
+        Index("ix_top_up_order_id", "order_id"),
         Index("ix_top_up_next_at", "next_at", postgresql_where=text("state = 'ordered'")),
+        Index(
+            "ix_top_up_contradicted_at",
+            "contradicted_at",
+            postgresql_where=text("contradicted_at IS NOT NULL"),
+        ),
     )
 
     holder_id: Mapped[UUID] = mapped_column(primary_key=True)
     redemption_id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID]
     offer_id: Mapped[UUID]
     amount_fen: Mapped[int]
     hold_id: Mapped[UUID]
@@ -78,6 +88,7 @@ class TopUp(Base):
     answered: Mapped[str | None]
     gateway_reference: Mapped[str | None]
     ended_at: Mapped[datetime | None]
+    contradicted_at: Mapped[datetime | None]
 
 
 class Voucher(Base):

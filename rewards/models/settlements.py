@@ -56,6 +56,11 @@ class Settlement(Base):
             unique=True,
             postgresql_where=text("state <> 'void'"),
         ),
+        Index(
+            "ix_settlement_unfinished",
+            "drafted_at",
+            postgresql_where=text("state = 'drafting' OR (state = 'void' AND lines > 0)"),
+        ),
     )
 
     merchant_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -39,7 +39,12 @@ class WebhookMessage(Base):
             " NULL)",
             "ended",
         ),
-        Index("ix_webhook_message_next_at", "next_at", postgresql_where=text("state = 'waiting'")),
+        Index(
+            "ix_webhook_message_next_at",
+            "endpoint_id",
+            "next_at",
+            postgresql_where=text("state = 'waiting'"),
+        ),
         Index("ix_webhook_message_merchant_id", "merchant_id", "id"),
     )
 

@@ -1,108 +1,136 @@
 """Redemption: points, stock and voucher move together, or not at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, LiteralString
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import PERSONAL, REDEEMED, account_key, is_closed
+from ledgers.bulk import Statement, together
 from ledgers.errors import AccountClosed, PostingReused, UnknownAccount
+from ledgers.funds import locking
 from ledgers.models import Posting
 from ledgers.posting import NewPosting, NewTransfer, post
-from rewards.errors import (
-    OfferNotOnSale,
-    RedemptionReused,
-    SoldOut,
-    UnknownOffer,
-    UnknownRedemption,
+from rewards.errors import RedemptionReused, SoldOut, UnknownOffer, UnknownRedemption
+from rewards.models import OfferVersion, Redemption
+from rewards.redeeming import limits, stock, vouchers
+from rewards.redeeming.buyers import Buyer
+from rewards.redeeming.days import day_of
+from rewards.redeeming.errors import NeedsGateway
+from rewards.redeeming.terms import (
+    WITH_VOUCHER,
+    Terms,
+    check_sale,
+    check_units,
+    expires_at,
+    loaded,
+    loading,
 )
-from rewards.models import Offer, OfferStock, Redemption, Voucher
-from rewards.voucher_codes import code_sha256, voucher_code
+from rewards.settling.payables import NewLine, owe
+from rewards.voucher_codes import Codes
 
 _ONESELF = "holder:"  # Before the resident's own id, as the posting's actor.
 
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """The redemption and its voucher's code, which is shown to nobody else and kept nowhere.
+    """The redemption, and its voucher's code, which is shown to its owner alone; a donation and a
+    top-up have none.
 
     ``acted_by`` is who redeemed for the resident; None where it was the resident.
     """
 
     id: UUID
     offer_id: UUID
+    version: int
+    units: int
     spent_points: int
     redeemed_at: datetime
-    voucher_code: str
+    state: str
+    voucher_code: str | None
+    expires_at: datetime | None
     acted_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for, by whom, and when."""
+
+    id: UUID
+    buyer: Buyer
+    units: int
+    codes: Codes
+    now: datetime
+    request_id: str | None
+    acting: str | None
+
+    @property
+    def actor(self) -> str:
+        return self.acting or f"{_ONESELF}{self.buyer.holder_id}"
 
 
 def redeem(
     session: Session,
     redemption_id: UUID,
     *,
-    holder_id: UUID,
-    programme_holder_id: UUID | None,
+    buyer: Buyer,
     offer_id: UUID,
-    code_key: bytes,
+    units: int = 1,
+    codes: Codes,
     now: datetime,
     request_id: str | None = None,
     acting: str | None = None,
 ) -> Redeemed:
-    """Redeem one unit of an offer. The same id, holder and offer again answer the same, whoever
-    asks.
+    """Redeem units of an offer by its terms of now. The same id, holder, offer and units again
+    answer the same, whoever asks, and after the sale has ended too.
 
     Args:
-        programme_holder_id: who runs the programme in which the resident takes part; None for
-            somebody who takes part nowhere. Another programme's offer is unknown to them.
-        code_key: derives the voucher's code (docs/DECISIONS.md, decision 9).
+        buyer: the resident, as offers see them.
+        units: 1, but for a donation, 1..10,000.
+        codes: the keys behind vouchers' codes (docs/DECISIONS.md, decision 9).
         request_id: kept with the posting.
         acting: who redeems for the resident ("delegate:ID"), in whose place the posting names
             them; None where it is the resident.
 
     Raises:
-        UnknownOffer, OfferNotOnSale, SoldOut: nothing was written.
-        RedemptionReused: the id stands for another offer, or is another resident's.
+        UnknownOffer, OfferPaused, OfferEnded, MerchantSuspended, OfferNotOnSale, NotForDivision,
+        NotForScenes, UnitsOutOfBounds, NeedsGateway: this offer is not for this resident now.
+        SoldOut, DailyLimitReached, ResidentLimitReached, BudgetExhausted: no more of it.
+        RedemptionReused: the id stands for something else, or is another resident's.
         InsufficientPoints: the resident has too few, or owes.
         AccountClosed: the resident has closed the account.
 
-    Locks the offer's stock, then the resident's accounts, until the caller's transaction ends.
+    Nothing is written then. Locks the resident's accounts, then, last, the offer's stock, until the
+    caller's transaction ends: what many want at once is locked for one round trip and the commit.
     """
-    offer = session.get(Offer, offer_id)
-    if offer is None or offer.programme_holder_id != programme_holder_id:
+    wish = _Wish(redemption_id, buyer, units, codes, now, request_id, acting)
+    known, _, earlier, left, counted = together(
+        session,
+        loading(offer_id),
+        *locking(buyer.holder_id)[:1],
+        _earlier(buyer.holder_id, redemption_id),
+        (_LEFT, {"offer_id": offer_id}),
+        limits.counting(offer_id, buyer, now),
+    )
+    terms = loaded(offer_id, known)
+    if terms.offer.programme_holder_id != buyer.programme_holder_id:
         raise UnknownOffer(offer_id)
-    stock_query = select(OfferStock).where(OfferStock.offer_id == offer_id).with_for_update()
-    stock = session.scalars(stock_query, execution_options={"populate_existing": True}).one()
-    earlier = session.get(Redemption, (holder_id, redemption_id), populate_existing=True)
-    if earlier is not None:
-        return _same_or_refuse(session, earlier, offer_id, code_key)
-    if not offer.on_sale_from <= now < offer.on_sale_to:
-        raise OfferNotOnSale(on_sale_from=offer.on_sale_from, on_sale_to=offer.on_sale_to)
-    if stock.stock_units < 1:
+    if terms.offer.kind == "top_up":
+        raise NeedsGateway(offer_id)
+    if (row := earlier.fetchone()) is not None:
+        return _same_or_refuse(session, terms, wish, row)
+    check_sale(terms, buyer, now)
+    check_units(terms, units)
+    (left_units,) = left.fetchone() or (0,)
+    if left_units < units:
         raise SoldOut(offer_id)
-    who = acting or f"{_ONESELF}{holder_id}"
-    _spend(session, redemption_id, holder_id, offer, who, now, request_id)
-    stock.stock_units -= 1
-    redemption = Redemption(
-        holder_id=holder_id,
-        id=redemption_id,
-        offer_id=offer_id,
-        spent_points=offer.price_points,
-        redeemed_at=now,
-    )
-    hashed = code_sha256(voucher_code(code_key, redemption_id))
-    voucher = Voucher(
-        code_sha256=hashed,
-        holder_id=holder_id,
-        redemption_id=redemption_id,
-        merchant_id=offer.merchant_id,
-        offer_id=offer_id,
-    )
-    session.add_all([redemption, voucher])
-    session.flush()
-    return _redeemed(redemption, code_key, acting)
+    limits.refuse_beyond(terms, counted.fetchall()[0], units, buyer, now)
+    _spend(session, terms, wish)
+    return _hand_over(session, terms, wish)
 
 
 def get_redemption(session: Session, redemption_id: UUID, *, holder_id: UUID) -> Redemption:
@@ -115,54 +143,114 @@ def get_redemption(session: Session, redemption_id: UUID, *, holder_id: UUID) ->
 
 def acted_by(session: Session, redemption_id: UUID) -> str | None:
     """Who redeemed for the resident, as the posting names them; None where it was the resident."""
-    actor = session.scalar(select(Posting.actor).where(Posting.id == redemption_id))
+    return who_acted(session.scalar(select(Posting.actor).where(Posting.id == redemption_id)))
+
+
+def who_acted(actor: str | None) -> str | None:
+    """The same of a posting's actor."""
     return None if actor is None or actor.startswith(_ONESELF) else actor
 
 
-def _same_or_refuse(
-    session: Session, earlier: Redemption, offer_id: UUID, code_key: bytes
-) -> Redeemed:
-    if earlier.offer_id != offer_id:
-        raise RedemptionReused(earlier.id)
-    return _redeemed(earlier, code_key, acted_by(session, earlier.id))
+_EARLIER: LiteralString = """
+    SELECT offer_id, version, units, spent_points, redeemed_at, state
+    FROM redemption WHERE holder_id = %(holder_id)s AND id = %(id)s
+"""
+# Without a lock: whoever comes too late queues for nothing.
+_LEFT: LiteralString = "SELECT stock_units FROM offer_stock WHERE offer_id = %(offer_id)s"
 
 
-def _spend(
-    session: Session,
-    redemption_id: UUID,
-    holder_id: UUID,
-    offer: Offer,
-    actor: str,
-    now: datetime,
-    request_id: str | None,
-) -> None:
+def _earlier(holder_id: UUID, redemption_id: UUID) -> Statement:
+    return _EARLIER, {"holder_id": holder_id, "id": redemption_id}
+
+
+def _same_or_refuse(session: Session, terms: Terms, wish: _Wish, row: Sequence[Any]) -> Redeemed:
+    offer_id, version, units, spent_points, redeemed_at, state = row
+    if (offer_id, units) != (terms.offer.id, wish.units):
+        raise RedemptionReused(wish.id)
+    code, until = None, None
+    if terms.offer.kind in WITH_VOUCHER:
+        of_then = session.get_one(OfferVersion, (offer_id, version))
+        until = expires_at(of_then, redeemed_at, wish.buyer.zone)
+        code = vouchers.code_of(session, terms.offer, wish.id, wish.codes)
+    who = acted_by(session, wish.id)
+    return Redeemed(
+        wish.id, offer_id, version, units, spent_points, redeemed_at, state, code, until, who
+    )
+
+
+def _spend(session: Session, terms: Terms, wish: _Wish) -> None:
     """The posting has the redemption's id, which so belongs to one resident only."""
+    holder_id = wish.buyer.holder_id
     transfer = NewTransfer(
         holder_id,
         account_key(holder_id, "point", PERSONAL),
-        account_key(offer.programme_holder_id, "point", REDEEMED),
-        offer.price_points,
+        account_key(terms.offer.programme_holder_id, "point", REDEEMED),
+        wish.units * terms.version.price_points,
         "spend",
-        redemption_id,
-        now,
+        wish.id,
+        wish.now,
     )
-    posting = NewPosting(redemption_id, "redemption", actor, [transfer], request_id=request_id)
+    posting = NewPosting(wish.id, "redemption", wish.actor, [transfer], request_id=wish.request_id)
     try:
-        post(session, posting, now=now)
+        post(session, posting, now=wish.now)
     except PostingReused as error:
-        raise RedemptionReused(redemption_id) from error
+        raise RedemptionReused(wish.id) from error
     except UnknownAccount as error:
         if is_closed(session, holder_id):
             raise AccountClosed(holder_id) from error
         raise
 
 
-def _redeemed(redemption: Redemption, code_key: bytes, acting: str | None) -> Redeemed:
+def _hand_over(session: Session, terms: Terms, wish: _Wish) -> Redeemed:
+    """What the points buy: the redemption, its voucher or the project's due, and the stock."""
+    offer, version, now = terms.offer, terms.version, wish.now
+    rows = [_redemption(terms, wish)]
+    code, until = None, None
+    if offer.kind in WITH_VOUCHER:
+        until = expires_at(version, now, wish.buyer.zone)
+        code, hashed = vouchers.new_code(session, offer, wish.id, wish.codes)
+        rows.append(vouchers.writing(terms, wish.id, wish.buyer.holder_id, hashed, until))
+    if offer.kind == "donation":
+        _owe_project(session, terms, wish)
+    day = day_of(now, wish.buyer.zone)
+    *_, taken = together(session, *rows, stock.taking(terms, wish.units, day=day))
+    if taken.rowcount == 0:
+        stock.take_or_refuse(session, terms, wish.units, day=day)
+    spent_points = wish.units * version.price_points
     return Redeemed(
-        redemption.id,
-        redemption.offer_id,
-        redemption.spent_points,
-        redemption.redeemed_at,
-        voucher_code(code_key, redemption.id),
-        acting,
+        *(wish.id, offer.id, version.version, wish.units, spent_points, now, "done"),
+        *(code, until, wish.acting),
     )
+
+
+_WRITE: LiteralString = """
+    INSERT INTO redemption (holder_id, id, offer_id, version, units, spent_points, redeemed_at)
+    VALUES (%(holder_id)s, %(id)s, %(offer_id)s, %(version)s, %(units)s, %(points)s, %(now)s)
+"""
+
+
+def _redemption(terms: Terms, wish: _Wish) -> Statement:
+    return _WRITE, {
+        "holder_id": wish.buyer.holder_id,
+        "id": wish.id,
+        "offer_id": terms.offer.id,
+        "version": terms.version.version,
+        "units": wish.units,
+        "points": wish.units * terms.version.price_points,
+        "now": wish.now,
+    }
+
+
+def _owe_project(session: Session, terms: Terms, wish: _Wish) -> None:
+    """A donation is settled at once, with the merchant behind the project."""
+    line = NewLine(
+        merchant_id=terms.offer.merchant_id,
+        programme_holder_id=terms.offer.programme_holder_id,
+        kind="donation",
+        amount_fen=wish.units * terms.version.settlement_fen,
+        offer_id=terms.offer.id,
+        version=terms.version.version,
+        redemption_id=wish.id,
+        occurred_at=wish.now,
+    )
+    owe(session, [line], actor=wish.actor, now=wish.now, request_id=wish.request_id)

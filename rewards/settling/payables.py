@@ -6,15 +6,15 @@ each other.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import CLEARING, ISSUED, account_key
-from ledgers.ids import uuid7s
+from ledgers.ids import uuid7_floor, uuid7s
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.models import SettlementLine
 
@@ -74,6 +74,43 @@ def owe(
 
 
 _COLUMNS = frozenset(SettlementLine.__table__.columns.keys())
+
+
+def line_of(
+    session: Session, merchant_id: UUID, consumption_id: UUID, *, recorded_at: datetime | None
+) -> SettlementLine | None:
+    """The line by which a consumption is paid, found by the primary key: its id carries the
+    millisecond in which it was written. None for what was taken before there were settlements.
+    """
+    if recorded_at is None:
+        return None
+    query = select(SettlementLine).where(
+        SettlementLine.merchant_id == merchant_id,
+        SettlementLine.id >= uuid7_floor(recorded_at),
+        SettlementLine.id < uuid7_floor(recorded_at + timedelta(milliseconds=1)),
+        SettlementLine.consumption_id == consumption_id,
+        SettlementLine.kind == "consumption",
+    )
+    return session.scalars(query).one()
+
+
+def taking_back(
+    line: SettlementLine, kind: str, *, programme_holder_id: UUID, now: datetime
+) -> NewLine:
+    """The line that takes another back whole, as a ``reversal`` or a ``refund``."""
+    return NewLine(
+        line.merchant_id,
+        programme_holder_id,
+        kind,
+        -line.amount_fen,
+        line.offer_id,
+        line.version,
+        line.redemption_id,
+        now,
+        consumption_id=line.consumption_id,
+        shop_id=line.shop_id,
+        reverses_id=line.id,
+    )
 
 
 def _transfer(line_id: UUID, line: NewLine) -> NewTransfer | None:

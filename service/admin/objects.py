@@ -19,8 +19,6 @@ from activities.models import Activity, ActivityCorrection, Consent, Participant
 from activities.scene_steps import Asked
 from activities.scenes import standing
 from ledgers.models import Correction, LogCheckpoint
-from rewards.models import Consumption, Offer, Voucher
-from rewards.voucher_codes import code_sha256
 from service.admin.log import Act, Actor, State, acting
 from service.registration import Registration
 
@@ -167,34 +165,6 @@ def registration(session: Session, wanted: Registration) -> Object:
 
     id_ = str(wanted.id)
     return Object("registration", id_, wanted.programme_code, wanted.holder_id, state)
-
-
-def consumption(session: Session, consumption_id: UUID, code: str) -> Object:
-    """A voucher that a clerk takes, by the till's id; the code is not kept."""
-
-    def state() -> State:
-        one = session.get(Consumption, consumption_id)
-        if one is None:
-            return None
-        (taken,) = session.execute(_VOUCHER.where(Voucher.code_sha256 == one.code_sha256)).all()
-        return {
-            "merchant_id": one.merchant_id,
-            "offer_id": taken.offer_id,
-            "redemption_id": taken.redemption_id,
-            "consumed_at": one.consumed_at,
-        }
-
-    mine = _VOUCHER.where(Voucher.code_sha256 == code_sha256(code))
-    voucher = session.execute(mine).one_or_none()
-    if voucher is None:  # It will be refused.
-        return Object("consumption", str(consumption_id), None, None, state)
-    offer = session.get_one(Offer, voucher.offer_id)
-    programme = programme_of(session, offer.programme_holder_id)
-    return Object("consumption", str(consumption_id), programme, voucher.holder_id, state)
-
-
-# Not the row itself: what a session read before the lock is stale behind it.
-_VOUCHER = select(Voucher.holder_id, Voucher.redemption_id, Voucher.offer_id)
 
 
 def checkpoint(session: Session) -> Object:

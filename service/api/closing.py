@@ -76,9 +76,7 @@ class Me(MethodView):
             query["forfeit_vouchers"],
         )
         return services().database.transact(
-            lambda session: close(
-                session, holder_id, wish, code_key=services().voucher_key, now=now
-            )
+            lambda session: close(session, holder_id, wish, codes=services().codes, now=now)
         )
 
 
@@ -109,7 +107,7 @@ class AtTheDesk(MethodView):
                     holder_id,
                     number,
                     wish,
-                    code_key=parts.voucher_key,
+                    codes=parts.codes,
                     now=now,
                 ),
                 now=now,

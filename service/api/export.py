@@ -32,7 +32,7 @@ class Export(MethodView):
         values = parts.database.transact(
             lambda session: open_values(session, parts.keyring, holder_id, reader=reader, now=now)
         )
-        whose = Whose(holder_id, values, parts.voucher_key)
+        whose = Whose(holder_id, values, parts.codes)
         made = archive(parts.database.snapshot, whose, now=now)
         answer = Response(stream_with_context(made), content_type=ZIP)
         name = f"tanhui-{now:%Y%m%d}.zip"

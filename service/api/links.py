@@ -36,6 +36,12 @@ _OF_ACTIVITY = (
     "appeals.getOwnAppeal",
     "appeals.putOwnAppeal",
 )
+_OF_REDEMPTION = (
+    "redemptions.getRedemption",
+    "redemptions.putCancellation",
+    "vouchers.getVoucher",
+    "vouchers.getVoucherPicture",
+)
 _OF_CASE = ("review.getOneReview", "review.putReviewDecision")
 _OF_APPEAL = ("appeals.getOneAppeal", "appeals.putAppealVerdict")
 _OF_CORRECTION = (
@@ -55,6 +61,12 @@ _OF_MEMBER = (
     "staff_members.putReset",
     "staff_members.putGrant",
 )
+_OF_WEBHOOK = (
+    "webhooks.getOneWebhook",
+    "webhooks.getWebhookMessages",
+    "webhooks.postWebhookRedeliveries",
+    "webhooks.deleteOneWebhook",
+)
 _OF_SCENE = ("scenes.getOneScene", "scenes.getSceneChanges", "scenes.putSceneStatus")
 
 
@@ -72,8 +84,9 @@ LINKS: tuple[Link, ...] = (
         {},
         {"offer_id": _first("offers")},
     ),
-    Link(
-        "redemptions.putRedemption", 201, "redemptions.getRedemption", {"redemption_id": _ID}
+    *_each("redemptions.putRedemption", 201, _OF_REDEMPTION, {"redemption_id": _ID}),
+    *_each(
+        "redemptions.getRedemptions", 200, _OF_REDEMPTION, {"redemption_id": _first("redemptions")}
     ),
     *_each(
         "accounts.getAccounts",
@@ -146,6 +159,19 @@ LINKS: tuple[Link, ...] = (
     Link(
         "staff.putResident", 201, "closing.putAtTheDesk",
         {"holder_id": "$response.body#/holder_id"},
+    ),
+    *_each(
+        "webhooks.getWebhooks", 200, _OF_WEBHOOK,
+        {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": _first("webhooks")},
+    ),
+    *_each(
+        "webhooks.putOneWebhook", 200, _OF_WEBHOOK,
+        {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": _ID},
+    ),
+    Link(
+        "webhooks.getWebhookMessages", 200, "webhooks.putWebhookRedelivery",
+        {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": f"{_SENT}endpoint_id",
+         "message_id": _first("messages")},
     ),
     Link("drafts.getDrafts", 200, "drafts.putDraftApproval", {"name": _first("drafts", "name")}),
     Link("jobs.getJobs", 200, "jobs.getJobRuns", {"job_name": _first("jobs", "name")}),

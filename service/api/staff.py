@@ -35,10 +35,10 @@ bp = Blueprint("staff", __name__, url_prefix="/v1/staff", description="代录 ·
 class CardNumber(fields.String):
     """As typed: case, spaces and dashes do not matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, required: bool = True, of: str = "") -> None:
         allowed = validate.Regexp(cards.NUMBER, error="Not a card's number.")
-        says = "as printed: case, spaces and dashes do not matter"
-        super().__init__(required=True, validate=allowed, metadata={"description": says})
+        says = f"{of}as printed: case, spaces and dashes do not matter"
+        super().__init__(required=required, validate=allowed, metadata={"description": says})
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return cards.plain(super()._deserialize(value, *args, **kwargs))

@@ -25,7 +25,7 @@ from service.identity.keyring import Keyring
 
 PREFIX = "tk_"
 SCOPES: Mapping[str, frozenset[str]] = {
-    "merchant": frozenset({"consumptions"}),
+    "merchant": frozenset({"consumptions", "offers", "scans", "settlements", "webhooks"}),
     "verifier": frozenset({"real_names"}),
 }
 LIVE_MAX = 2

@@ -16,7 +16,7 @@ from flask import Flask
 from service import authorisation
 from service.app import mount
 from service.auth import GUARDIAN, IN_PERSON, KEY, SIGNATURE
-from service.authorisation import OWN, SHARED, Extent
+from service.authorisation import ORDER, OWN, SHARED, Extent
 from service.language import Text
 from service.printing import table
 
@@ -129,9 +129,11 @@ def _route(method: str, path: str, view: Any) -> Route:
 
 
 def _reach(role: str, within: Extent) -> str:
-    """Residents see their own, whatever staff reach there; a signature is for its scene."""
+    """Residents see their own, whatever staff reach there; a signature is for its scene, the
+    gateway's for the order that it names.
+    """
     if role == SIGNATURE:
-        return authorisation.SCENE.name
+        return within.name if within is ORDER else authorisation.SCENE.name
     return OWN.name if role == "resident" and within is not SHARED else within.name
 
 

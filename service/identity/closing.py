@@ -5,10 +5,10 @@ is; points that remain lapse at once, a debt with them; the data key is destroye
 with it; outside ids are free for a new account; the CO2e that was saved stays as a fact of nobody.
 One transaction, and safe to repeat.
 
-Locks are taken in the order resident, person, accounts, vouchers.
+Locks are taken in the order resident, person, accounts, vouchers, stock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
@@ -23,6 +23,8 @@ from ledgers.closing import close_holder, closed, erase
 from ledgers.holds import active_holds, end_overdue
 from ledgers.models import Hold
 from rewards.redeeming.closing import Bought, bought, forfeit
+from rewards.tills.code_devices import end_devices
+from rewards.voucher_codes import Codes
 from service.admin.log import State
 from service.admin.objects import Object, programme_of
 from service.identity import cards
@@ -56,16 +58,15 @@ class Closure:
     forfeited_vouchers: int
 
 
-def close(
-    session: Session, holder_id: UUID, wish: Wish, *, code_key: bytes, now: datetime
-) -> Closure:
+def close(session: Session, holder_id: UUID, wish: Wish, *, codes: Codes, now: datetime) -> Closure:
     """Close an account for good; closing it again finishes what is left and answers the same.
 
-    ``code_key`` derives vouchers' codes (``rewards.closing``).
+    ``codes`` tells which vouchers are theirs (``rewards.redeeming.closing``).
 
     Raises:
         ChildrenLeft: the holder is the guardian of children under fourteen.
-        OpenOrders: points are held, or vouchers unused that the holder does not give up.
+        OpenOrders: points are held, a top-up is on its way, or vouchers are unused that the holder
+            does not give up.
         Nothing is written then: the caller rolls back.
 
     Some statements, however much there is, but for the vouchers.
@@ -75,10 +76,11 @@ def close(
     if children := delegations.children_of(session, holder_id, now=now):
         raise ChildrenLeft(children)
     end_overdue(session, holder_id, now=now)
-    orders = bought(session, holder_id, code_key=code_key)
-    unused = [one for one in orders if one.state == "unused"]
-    _refuse_open(active_holds(session, holder_id), [] if wish.forfeit_vouchers else unused)
-    forfeited = forfeit(session, unused, now=now)
+    orders = bought(session, holder_id, codes=codes)
+    unused = [one for one in orders if one.voucher_state == "unused"]
+    pending = [one for one in orders if one.redemption.state == "pending"]
+    kept = [] if wish.forfeit_vouchers else unused
+    _refuse_open(active_holds(session, holder_id), pending, kept)
     if left is not None:
         close_holder(
             session,
@@ -92,10 +94,12 @@ def close(
         sessions.record_event(session, holder_id, "closed", from_address=wish.from_address, now=now)
     _forget(session, holder_id, now)
     delegations.end_all(session, holder_id, now=now)
+    end_devices(session, holder_id, now=now)
+    forfeited = forfeit(session, unused, by=wish.actor, now=now)
     session.refresh(person)
     assert person.closed_at is not None
     booked = closed(session, holder_id)
-    before = sum(one.state == "lapsed" for one in orders)
+    before = sum(one.voucher_state == "lapsed" for one in orders)
     return Closure(
         person.closed_at, booked.lapsed_points, booked.forgiven_points, before + len(forfeited)
     )
@@ -108,7 +112,7 @@ def close_by_card(
     number: str,
     wish: Wish,
     *,
-    code_key: bytes,
+    codes: Codes,
     now: datetime,
 ) -> Closure:
     """``close`` at the desk: the card shows that the resident is there and wants it. Closed once,
@@ -120,7 +124,7 @@ def close_by_card(
     is_open = person is None or person.closed_at is None
     if is_open and cards.get_holder(session, keyring, number) != holder_id:
         raise UnknownCard
-    return close(session, holder_id, wish, code_key=code_key, now=now)
+    return close(session, holder_id, wish, codes=codes, now=now)
 
 
 def account(session: Session, holder_id: UUID) -> Object:
@@ -143,13 +147,19 @@ def _lock_person(session: Session, holder_id: UUID, now: datetime) -> tuple[Pers
     return person, added.rowcount == 0
 
 
-def _refuse_open(holds: Sequence[Hold], unused: Iterable[Bought]) -> None:
-    vouchers = [one.redemption for one in unused]
-    if holds or vouchers:
+def _refuse_open(
+    holds: Sequence[Hold], pending: Sequence[Bought], unused: Sequence[Bought]
+) -> None:
+    if holds or pending or unused:
         raise OpenOrders(
             holds=[(hold.id, hold.amount, hold.deadline_at) for hold in holds],
-            vouchers=[(one.id, one.offer_id, one.redeemed_at) for one in vouchers],
+            top_ups=[_order(one) for one in pending],
+            vouchers=[_order(one) for one in unused],
         )
+
+
+def _order(one: Bought) -> tuple[UUID, UUID, datetime]:
+    return one.redemption.id, one.redemption.offer_id, one.redemption.redeemed_at
 
 
 def _forget(session: Session, holder_id: UUID, now: datetime) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from ledgers.bulk import together
 from ledgers.ids import uuid7_floor
-from service.identity.retention import KINDS, Kind, Walk
+from service.identity.retention import KINDS, Kind
+from service.identity.walks import Walk
 
 ROWS_AT_ONCE = 5_000
 NOBODY = UUID(int=0)

@@ -53,12 +53,15 @@ class SessionEnded(DomainError):
 
 
 class OpenOrders(DomainError):
-    """An account is closed when nothing is open: points are held for an order, or vouchers wait."""
+    """An account is closed when nothing is open: points are held for an order, a top-up is on its
+    way, or vouchers wait.
+    """
 
     def __init__(
         self,
         *,
         holds: Iterable[tuple[UUID, int, datetime]],
+        top_ups: Iterable[tuple[UUID, UUID, datetime]],
         vouchers: Iterable[tuple[UUID, UUID, datetime]],
     ) -> None:
         super().__init__("orders are open")
@@ -66,14 +69,17 @@ class OpenOrders(DomainError):
             {"id": str(hold_id), "held_points": points, "deadline_at": deadline_at.isoformat()}
             for hold_id, points, deadline_at in holds
         ]
-        self.vouchers = [
-            {
-                "redemption_id": str(redemption_id),
-                "offer_id": str(offer_id),
-                "redeemed_at": redeemed_at.isoformat(),
-            }
-            for redemption_id, offer_id, redeemed_at in vouchers
-        ]
+        self.top_ups, self.vouchers = (
+            [
+                {
+                    "redemption_id": str(redemption_id),
+                    "offer_id": str(offer_id),
+                    "redeemed_at": redeemed_at.isoformat(),
+                }
+                for redemption_id, offer_id, redeemed_at in orders
+            ]
+            for orders in (top_ups, vouchers)
+        )
 
 
 class ChildrenLeft(DomainError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from activities.models import ActivityCorrection, Appeal, Consent, Household, Reading, ReviewCase
 from ledgers.models import Account, Correction, Hold, Lot
+from rewards.models import CodeDevice, TopUp
 from service.admin.models import AdminAct
 from service.identity.exporting import (
     Rows,
@@ -89,6 +90,18 @@ FILES: tuple[File, ...] = (
         ),
         ("redemption", "voucher"),
         redemptions,
+    ),
+    File(
+        "top_ups.json",
+        Text("充值及其结果；amount_fen 为分", "top-ups and what came of them; amount_fen in fen"),
+        ("top_up",),
+        rows_of(TopUp, "hold_id", "tries", "next_at", "answered", "contradicted_at"),
+    ),
+    File(
+        "code_devices.json",
+        Text("可显示动态码的手机", "phones that show your live code"),
+        ("code_device",),
+        rows_of(CodeDevice, "last_step", "last_scan_id"),
     ),
     File("consents.json", Text("场景授权", "consents"), ("consent",), rows_of(Consent, "actor")),
     File(
@@ -182,6 +195,7 @@ EXEMPT: Mapping[str, str] = {
     "received_event": "hashes of what activities.ndjson says, kept to know a retry by",
     "commitment_secret": "proves nothing alone; GET /v1/transfers/{id}/proof gives receipts",
     "refresh_token": "hashes of secrets that the apps hold",
+    "scan": "a till's leave of some minutes, deleted after 30 days; what came of it is a redemption",
     "programme": "its own holder is the programme, nobody's data",
     "system_bucket": "a programme's own accounts",
     "system_fold": "a programme's own accounts",

@@ -26,6 +26,7 @@ from activities.models import (
 from ledgers.accounts import is_closed
 from ledgers.statements import whole_ledger
 from rewards.redeeming.closing import bought
+from rewards.voucher_codes import Codes
 from service.identity.keyring import Keyring
 from service.identity.models import Person
 from service.identity.vault import Reader, Value, read_values
@@ -36,11 +37,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """The resident, the personal values as they were opened, and what derives vouchers' codes."""
+    """The resident, the personal values as they were opened, and what tells whose a voucher is."""
 
     holder_id: UUID
     values: Sequence[Value]
-    code_key: bytes
+    codes: Codes
 
 
 def open_values(
@@ -148,21 +149,33 @@ def ledger(session: Session, whose: Whose) -> Iterator[Row]:
 
 
 def redemptions(session: Session, whose: Whose) -> Iterator[Row]:
-    """With the state of the voucher; its code is told to nobody but by asking for it again."""
-    for one in bought(session, whose.holder_id, code_key=whose.code_key):
-        voucher = one.voucher
+    """By the terms of then, with the state of the voucher; its code is told to nobody but by asking
+    for it again.
+    """
+    for one in bought(session, whose.holder_id, codes=whose.codes):
+        redemption, voucher = one.redemption, one.voucher
         yield {
-            "id": one.redemption.id,
+            "id": redemption.id,
             "offer_id": one.offer.id,
-            "title_zh": one.offer.title_zh,
-            "title_en": one.offer.title_en,
+            "offer_kind": one.offer.kind,
+            "version": redemption.version,
+            "title_zh": one.version.title_zh,
+            "title_en": one.version.title_en,
             "merchant_id": one.offer.merchant_id,
-            "spent_points": one.redemption.spent_points,
-            "redeemed_at": one.redemption.redeemed_at,
-            "voucher_state": one.state,
-            "consumed_at": voucher.consumed_at if voucher else None,
-            "lapsed_at": voucher.lapsed_at if voucher else None,
+            "units": redemption.units,
+            "spent_points": redemption.spent_points,
+            "redeemed_at": redemption.redeemed_at,
+            "state": redemption.state,
+            "ended_at": redemption.ended_at,
+            "returned_points": redemption.returned_points,
+            "voucher_state": one.voucher_state,
+            **{name: getattr(voucher, name) if voucher else None for name in _VOUCHER_INSTANTS},
         }
+
+
+_VOUCHER_INSTANTS = (
+    *("expires_at", "consumed_at", "lapsed_at", "cancelled_at", "expired_at", "refunded_at"),
+)
 
 
 def devices(session: Session, whose: Whose) -> Iterator[Row]:

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import LiteralString
 
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """Through a large table, person by person: ``deletes`` gets bounds of persons, an instant and
-    the lowest id of that instant.
-    """
-
-    table: LiteralString
-    person: LiteralString
-    deletes: tuple[LiteralString, ...]
+from service.identity import walks
+from service.identity.walks import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +39,6 @@ class Kind:
         return f"{number} {unit}{'s' if number > 1 else ''} after {self.since}"
 
 
-_SESSIONS = Walk(
-    "login_session",
-    "person_id",
-    (
-        """
-        DELETE FROM refresh_token WHERE person_id > %(after)s AND person_id <= %(upto)s
-            AND EXISTS (SELECT FROM login_session AS l
-                        WHERE l.person_id = refresh_token.person_id
-                          AND l.id = refresh_token.session_id
-                          AND coalesce(l.ended_at, l.ends_at) < %(before)s)
-        """,
-        """
-        DELETE FROM login_session WHERE person_id > %(after)s AND person_id <= %(upto)s
-            AND coalesce(ended_at, ends_at) < %(before)s
-        """,
-    ),
-)
-_TOKENS = Walk(
-    "refresh_token",
-    "person_id",
-    (
-        """
-        DELETE FROM refresh_token WHERE person_id > %(after)s AND person_id <= %(upto)s
-            AND used_at < %(before)s
-        """,
-    ),
-)
-_EVENTS = Walk(
-    "security_event",
-    "person_id",
-    (
-        """
-        DELETE FROM security_event WHERE person_id > %(after)s AND person_id <= %(upto)s
-            AND id < %(lowest)s
-        """,
-    ),
-)
-_READS = Walk(
-    "personal_read",
-    "holder_id",
-    (
-        """
-        DELETE FROM personal_read WHERE holder_id > %(after)s AND holder_id <= %(upto)s
-            AND id < %(lowest)s
-        """,
-    ),
-)
-_DELEGATIONS = Walk(
-    "delegation",
-    "holder_id",
-    (
-        """
-        DELETE FROM delegation WHERE holder_id > %(after)s AND holder_id <= %(upto)s
-            AND ended_at < %(before)s
-        """,
-    ),
-)
-_INVITATIONS: LiteralString = """
-    UPDATE staff SET invitation_sha256 = NULL, invitation_ends_at = NULL
-    WHERE invitation_ends_at < %(before)s
-"""
-_RECOVERY_CODES: LiteralString = "DELETE FROM staff_recovery_code WHERE used_at < %(before)s"
 _YEAR = timedelta(days=365)
 
 KINDS: tuple[Kind, ...] = (
@@ -144,7 +74,7 @@ KINDS: tuple[Kind, ...] = (
         "the session ended or ran out",
         "the person and an inquiry see where somebody was signed in",
         "deleted, with its refresh tokens",
-        walk=_SESSIONS,
+        walk=walks.SESSIONS,
     ),
     Kind(
         "used refresh tokens",
@@ -154,7 +84,7 @@ KINDS: tuple[Kind, ...] = (
         "a copy that is used again ends the session; hashes only. After 30 days a copy that nobody"
         " used is refused anyhow",
         "deleted; the one that is not used goes with its session",
-        walk=_TOKENS,
+        walk=walks.TOKENS,
     ),
     Kind(
         "security events",
@@ -164,7 +94,7 @@ KINDS: tuple[Kind, ...] = (
         "the person sees what happened to their logins; networks, no whole addresses. Network logs"
         " are kept for at least six months (Cybersecurity Law, article 21)",
         "deleted",
-        walk=_EVENTS,
+        walk=walks.EVENTS,
     ),
     Kind(
         "reads of personal data",
@@ -174,7 +104,7 @@ KINDS: tuple[Kind, ...] = (
         "the person sees who read what; three years as for records of processing (PIPL, articles"
         " 55 and 56)",
         "deleted",
-        walk=_READS,
+        walk=walks.READS,
     ),
     Kind(
         "delegations",
@@ -183,7 +113,7 @@ KINDS: tuple[Kind, ...] = (
         "it ended",
         "who could act for whom, for as long as a claim can be brought (Civil Code, article 188)",
         "deleted; a living one stays",
-        walk=_DELEGATIONS,
+        walk=walks.DELEGATIONS,
     ),
     Kind(
         "staff and their grants",
@@ -200,7 +130,7 @@ KINDS: tuple[Kind, ...] = (
         "it ran out",
         "says why somebody did not get in; its hash only",
         "the hash is deleted",
-        once=_INVITATIONS,
+        once=walks.INVITATIONS,
     ),
     Kind(
         "used recovery codes",
@@ -209,7 +139,7 @@ KINDS: tuple[Kind, ...] = (
         "it was used",
         "an inquiry sees that one was used; hashes only",
         "deleted",
-        once=_RECOVERY_CODES,
+        once=walks.RECOVERY_CODES,
     ),
     Kind(
         "keys of systems",
@@ -272,11 +202,56 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "what points bought",
-        ("redemption", "voucher", "consumption"),
+        ("redemption", "voucher", "consumption", "double_use", "top_up"),
         None,
         "for good",
-        "the merchants' settlement, and proof of what was handed out; codes as hashes",
+        "the merchants' settlement, and proof of what was handed out; codes as hashes, no card"
+        " numbers",
         "after closing they lead to nobody",
+    ),
+    Kind(
+        "phones that show live codes",
+        ("code_device",),
+        None,
+        "for good",
+        "a code that was shown once is never taken again; the name that the resident gave it",
+        "closing signs them off and forgets their names",
+    ),
+    Kind(
+        "scans of live codes",
+        ("scan",),
+        timedelta(days=30),
+        "the till's leave to act ended",
+        "a retry of the till is answered as before, and an inquiry sees which till read a code",
+        "deleted; what was redeemed or used stays",
+        walk=walks.SCANS,
+    ),
+    Kind(
+        "what merchants are owed and paid",
+        ("settlement", "settlement_line", "budget"),
+        None,
+        "for good",
+        "accounting documents are kept for 30 years (会计档案管理办法); they name redemptions by"
+        " their ids, and no person",
+        "nothing is deleted",
+    ),
+    Kind(
+        "merchants' own codes",
+        ("pool_file", "pool_code", "stock_change"),
+        None,
+        "for good",
+        "a code is never loaded or given twice; sealed, and found by keyed hashes",
+        "nothing is deleted",
+    ),
+    Kind(
+        "messages to merchants' systems",
+        ("webhook_message",),
+        timedelta(days=90),
+        "it was delivered or given up",
+        "a merchant sees what its system was told, and asks for it again; ids and amounts, nothing"
+        " of a resident",
+        "deleted",
+        walk=walks.MESSAGES,
     ),
     Kind(
         "the catalogue",
@@ -284,11 +259,13 @@ KINDS: tuple[Kind, ...] = (
             *("unit", "expiry_policy", "division", "division_merge", "programme", "partner"),
             *("behaviour", "factor", "method", "method_material", "city_baseline", "tariff"),
             *("rule", "scene", "scene_change", "scene_reminder"),
-            *("merchant", "offer", "offer_stock"),
+            *("merchant", "shop", "scanner", "agreement", "donation_project", "webhook_endpoint"),
+            *("offer", "offer_version", "offer_stock", "picture"),
         ),
         None,
         "for good",
-        "what was decided says by which version of which document; no personal data",
+        "what was decided says by which version of which document; no personal data, and merchants'"
+        " bank details sealed",
         "nothing is deleted",
     ),
     Kind(

@@ -15,11 +15,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledgers.bulk import array_of, together
+from rewards.models import Merchant
 from service.identity.keyring import CannotOpen, Keyring
 from service.identity.models import Person
 from service.identity.staff.models import Staff
 from service.identity.staff.second_factor import about
 from service.identity.vault import about_key
+from service.merchants.bank import about as about_bank
 
 AT_ONCE = 1_000
 NOBODY = UUID(int=0)
@@ -105,10 +107,30 @@ def rewrap_staff(session: Session, keyring: Keyring) -> int:
     return done
 
 
+def rewrap_merchants(session: Session, keyring: Keyring) -> int:
+    """Seal merchants' bank details anew; some thousand rows at most."""
+    query = select(Merchant).where(Merchant.bank_key_id.is_not(None))
+    old = query.where(Merchant.bank_key_id != keyring.current_id).order_by(Merchant.id)
+    done = 0
+    for merchant in session.scalars(old.with_for_update()):
+        assert merchant.bank_key_id is not None
+        assert merchant.bank_sealed is not None
+        about_it = about_bank(merchant.id)
+        try:
+            details = keyring.unwrap(merchant.bank_key_id, merchant.bank_sealed, about=about_it)
+        except CannotOpen as error:
+            log.error("a merchant's bank details stay as they are: %s", error)
+            continue
+        merchant.bank_key_id, merchant.bank_sealed = keyring.wrap(details, about=about_it)
+        done += 1
+    session.flush()
+    return done
+
+
 def wrapped_by(session: Session) -> Counter[str]:
-    """By id of their master key, how many persons and second factors it wraps; reads an index."""
+    """By id of their master key, how many persons, second factors and bank details it wraps."""
     found: Counter[str] = Counter()
-    for column in (Person.master_key_id, Staff.totp_key_id):
+    for column in (Person.master_key_id, Staff.totp_key_id, Merchant.bank_key_id):
         query = select(column, func.count()).where(column.is_not(None)).group_by(column)
         found.update({str(key_id): count for key_id, count in session.execute(query)})
     return found

@@ -113,6 +113,18 @@ SCHEDULE: tuple[Job, ...] = (
         work.fold_system_accounts,
     ),
     Job(
+        "settle_top_ups",
+        Text("跟进未了结的充值", "Ask the gateway about open top-ups"),
+        Every(2),
+        work.settle_top_ups,
+    ),
+    Job(
+        "send_webhooks",
+        Text("向商户系统推送消息", "Send messages to merchants' systems"),
+        Every(2),
+        work.send_webhooks,
+    ),
+    Job(
         "lapse_holds",
         Text("释放到期的预留", "Release holds past their deadline"),
         Every(30),
@@ -124,6 +136,13 @@ SCHEDULE: tuple[Job, ...] = (
         Hourly(5),
         work.lapse_lots,
         zone="Asia/Shanghai",
+        grace_s=DAY_S,
+    ),
+    Job(
+        "expire_vouchers",
+        Text("券到期", "End vouchers that nobody used in time"),
+        Hourly(35),
+        work.expire_vouchers,
         grace_s=DAY_S,
     ),
     Job(
@@ -172,6 +191,12 @@ SCHEDULE: tuple[Job, ...] = (
         Text("清除超过保存期限的记录", "End records whose time is over"),
         Hourly(50),
         work.apply_retention,
+    ),
+    Job(
+        "draft_settlements",
+        Text("续做未完成的结算单", "Go on with settlements that are not drafted yet"),
+        Every(60),
+        work.draft_settlements,
     ),
     Job(
         "forget_runs",

@@ -15,11 +15,14 @@ from ledgers.lapsing import NOBODY, lapse_due
 from ledgers.log import sealing
 from ledgers.partitions import ensure_partitions
 from ledgers.snapshots import next_month, take_slice
+from rewards.redeeming.expiring import expire_due
 from service import migrating
 from service.db import owner_engine
+from service.gateway import settling
 from service.identity import closing, ending, rewrapping
 from service.jobs import records
 from service.services import Services
+from service.settling import drafts
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,12 @@ def lapse_lots(services: Services, now: datetime) -> dict[str, int]:
     return {"accounts": accounts}
 
 
+def expire_vouchers(services: Services, now: datetime) -> dict[str, int]:
+    """End vouchers that nobody used in time; points come back where the offer says so."""
+    transact = services.database.transact
+    return {"vouchers": _until_done(lambda: transact(lambda s: expire_due(s, now=now)))}
+
+
 def snapshot_balances(services: Services, now: datetime) -> dict[str, int]:
     """Sums at the beginning of each month that is over, slice by slice."""
     transact = services.database.transact
@@ -144,7 +153,7 @@ def erase_closed(services: Services, now: datetime) -> dict[str, int]:
 def rewrap_keys(services: Services, now: datetime) -> dict[str, int]:
     """Wrap by the current master key what older ones wrap; nothing to do but after a rotation."""
     keyring, transact = services.keyring, services.database.transact
-    counts = {"people": 0, "staff": 0, "unopened": 0}
+    counts = {"people": 0, "staff": 0, "merchants": 0, "unopened": 0}
     deadline = time.monotonic() + BUDGET_S
     for key_id in rewrapping.old_keys(keyring):
         step = partial(rewrapping.rewrap_people, keyring=keyring, key_id=key_id)
@@ -155,6 +164,7 @@ def rewrap_keys(services: Services, now: datetime) -> dict[str, int]:
             counts["unopened"] += done.unopened
             after, more = done.after, done.looked == rewrapping.AT_ONCE
     counts["staff"] = transact(partial(rewrapping.rewrap_staff, keyring=keyring))
+    counts["merchants"] = transact(partial(rewrapping.rewrap_merchants, keyring=keyring))
     return counts
 
 
@@ -172,6 +182,26 @@ def apply_retention(services: Services, now: datetime) -> dict[str, int]:
                 rows, after = transact(step)
                 ended += rows
     return {"ended": ended}
+
+
+def settle_top_ups(services: Services, now: datetime) -> dict[str, int]:
+    """Ask the gateway about the top-ups whose time has come, and book what it says."""
+    return settling.settle_due(services, now, within_s=BUDGET_S)
+
+
+def send_webhooks(services: Services, now: datetime) -> dict[str, int]:
+    """Send merchants' systems what waits for them; what fails waits for its next try."""
+    began, key = time.monotonic(), services.keyring.derived("webhooks")
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - began)
+
+    return services.courier.run(services.database, key, clock=clock, budget_s=BUDGET_S)
+
+
+def draft_settlements(services: Services, now: datetime) -> dict[str, int]:
+    """Go on with settlements that a request began, or a killed process left."""
+    return {"settlements": drafts.finish_all(services.database, now=now, seconds=BUDGET_S)}
 
 
 def fold_system_accounts(services: Services, now: datetime) -> dict[str, int]:

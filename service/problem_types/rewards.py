@@ -1,4 +1,4 @@
-"""Refusals about offers, redemptions and vouchers."""
+"""Refusals about offers and redemptions."""
 
 from rewards import errors as rewards
 from service.problem_types.kinds import ProblemType, kind
@@ -36,28 +36,5 @@ TYPES: dict[type[Exception], ProblemType] = {
         404, "unknown-redemption",
         ("没有该次兑换", "Unknown redemption"),
         ("兑换不存在或不属于您。", "The redemption does not exist or is not yours."),
-    ),
-    rewards.UnknownVoucher: kind(
-        404, "unknown-voucher",
-        ("券码无效", "Unknown voucher"),
-        ("请核对券码；本商户没有这张券。", "Check the code: this merchant has no such voucher."),
-    ),
-    rewards.VoucherConsumed: kind(
-        409, "voucher-consumed",
-        ("券已使用", "Voucher already used"),
-        ("该券已于 {consumed_at} 使用。", "The voucher was used at {consumed_at}."),
-        "consumed_at",
-    ),
-    rewards.VoucherLapsed: kind(
-        410, "voucher-lapsed",
-        ("券已失效", "Voucher lapsed"),
-        ("券的主人已于 {lapsed_at} 注销账户，券随之失效。",
-         "Its owner closed the account at {lapsed_at}; the voucher lapsed with it."),
-        "lapsed_at",
-    ),
-    rewards.ConsumptionReused: kind(
-        409, "consumption-id-reused",
-        ("核销编号已被使用", "Consumption id already used"),
-        ("该编号已用于另一张券。", "This id already stands for the use of another voucher."),
     ),
 }  # fmt: skip

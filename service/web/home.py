@@ -15,7 +15,8 @@ from activities.explanations import why
 from activities.history import page
 from activities.models import Activity
 from ledgers.accounts import PERSONAL, of_holder
-from service.demo import DEMO_PROGRAMME, demo_resident
+from service.demo import demo_resident
+from service.demo_shops import DEMO_PROGRAMME
 from service.districts.reporting import ZONE
 from service.identity.keyring import Keyring
 from service.language import Text, chosen, language

@@ -24,7 +24,7 @@ from activities.baselines import (
 from activities.catalogue.models import CityBaseline
 from activities.households import Declared, declare
 from activities.models import Reading
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.makers import NOW, a_resident
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

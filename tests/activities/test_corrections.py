@@ -22,7 +22,7 @@ from activities.households import Declared, declare
 from activities.models import Activity, Reading, ReviewCase, Tally
 from ledgers.audit import audit as audit_ledger
 from ledgers.posting import post
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.catalogues import OF_OLD, a_programme, an_act
 from tests.makers import (
     APRIL_12,

@@ -15,7 +15,7 @@ from activities.explanations import SENTENCES
 from activities.history import page
 from activities.models import Activity
 from activities.participants import enrol
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.makers import (
     APRIL_12,
     NOW,

@@ -17,7 +17,7 @@ from ledgers.audit import audit as audit_ledger
 from ledgers.errors import SecondPersonNeeded
 from ledgers.models import Transfer
 from ledgers.posting import post
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.catalogues import found_wrong
 from tests.makers import NOW, a_resident, a_ride, a_walk, balance, debt, recorded, spending
 

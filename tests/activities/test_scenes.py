@@ -31,7 +31,7 @@ from activities.scene_steps import (
     suspend,
 )
 from activities.scenes import standing, standings, timeline, timeline_of
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.scenes import a_scene
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -18,7 +18,17 @@ from ledgers.snapshots import next_month, take_slice
 from rewards.audit import audit as audit_rewards
 from rewards.redeeming.redemption import redeem
 from rewards.tills.consuming import consume
-from tests.makers import NOW, a_resident, a_ride, a_walk, an_offer, programme_holder, recorded
+from tests.makers import (
+    CODES,
+    NOW,
+    a_buyer,
+    a_resident,
+    a_ride,
+    a_walk,
+    an_offer,
+    programme_holder,
+    recorded,
+)
 
 KEY = b"k" * 32
 ORIGIN = "test.example/log"
@@ -34,14 +44,16 @@ def written(fresh_database, tmp_path):
         redeemed = redeem(
             session,
             uuid4(),
-            holder_id=holder_id,
+            buyer=a_buyer(session, holder_id),
             offer_id=offer.id,
-            code_key=KEY,
+            codes=CODES,
             now=NOW,
-            programme_holder_id=offer.programme_holder_id,
         )
         code = redeemed.voucher_code
-        consume(session, uuid4(), merchant_id=offer.merchant_id, code=code, now=NOW)
+        consume(
+            session, uuid4(), merchant_id=offer.merchant_id, code=code, codes=CODES, now=NOW,
+            actor="till",
+        )  # fmt: skip
 
         hold = NewHold(uuid4(), holder_id, 30, uuid4(), "test", NOW + timedelta(days=1))
         reserve(session, hold, now=NOW)

@@ -41,6 +41,7 @@ PHASES = {
     "publishing": ("seal_log", 10),
     "lapsing": ("lapse_lots", 35),
     "holds": ("lapse_holds", 15),
+    "vouchers": ("expire_vouchers", 20),
     "snapshots": ("snapshot_balances", 20),
     "folding": ("fold_system_accounts", 12),
 }
@@ -48,6 +49,7 @@ BETWEEN = "between"
 JOBS = sorted({job for job, _ in PHASES.values()})
 # Small batches, of the job that is to be killed alone: the others have its backlog to work off.
 LEAVES_MAX, ACCOUNTS_MAX, HOLDS_MAX, POSTINGS_MAX, ACCOUNTS_A_SLICE = 40, 8, 4, 20, 100
+VOUCHERS_MAX = 3
 LIFE_S = 60
 ROUNDS_MAX = 20
 
@@ -178,6 +180,7 @@ class _Watch:
         self._mark(LogFolder, "publish", "publishing")
         self._mark(work, "lapse_due", "lapsing", limit=ACCOUNTS_MAX)
         self._mark(work, "lapse_due_holds", "holds", limit=HOLDS_MAX)
+        self._mark(work, "expire_due", "vouchers", limit=VOUCHERS_MAX)
         self._mark(work, "take_slice", "snapshots")
         self._mark(work, "fold", "folding", postings_max=POSTINGS_MAX)
         if self._life.phase == "snapshots":

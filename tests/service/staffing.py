@@ -12,14 +12,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from rewards.offers.listing import add_merchant
 from service.admin.log import Actor
 from service.app import create_app
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.staff import grants, invitations, members
 from service.identity.staff.passwords import Passwords
 from service.services import Services
 from service.settings import Settings
+from tests import shopping
+from tests.makers import programme_holder
 
 CHEAP = Passwords.of(memory_kib=8, passes=1)
 PASSWORD = "horse-battery-staple"
@@ -116,5 +117,7 @@ def a_clerk(
 
 def a_merchant(services: Services) -> UUID:
     id_ = uuid4()
-    services.database.transact(lambda s: add_merchant(s, id_, name_zh="测试", name_en="Test"))
+    services.database.transact(
+        lambda s: shopping.a_merchant(s, programme_holder(s), merchant_id=id_)
+    )
     return id_

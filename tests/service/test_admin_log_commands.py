@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,17 +19,22 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from activities.catalogue.models import Rule
+from activities.catalogue.models import Programme, Rule
 from activities.reviewing.appeals import open_appeal
+from rewards.redeeming.redemption import redeem
+from rewards.settling.settlements import approve, confirm
+from rewards.tills.consuming import consume
 from service.admin.models import AdminAct
 from service.cli import tanhui
 from service.db import Database
 from service.feeds import keys
+from tests import makers, shopping
 from tests.catalogues import NOW as THEN
 from tests.catalogues import found_wrong
-from tests.makers import NOW, a_resident, a_walk, recorded
+from tests.makers import CODES, NOW, a_buyer, a_resident, a_walk, recorded
 from tests.reviewing import a_place
 from tests.scenes import a_scene
+from tests.settlements import LATELY, a_drafted, lines_for
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 HERE = f"{USER}@{socket.gethostname()}"
@@ -233,11 +239,173 @@ def adding_a_token_key(_: World) -> tuple[object, ...]:
     return "keys", "add"
 
 
+def with_a_webhook(what: str, *, dead: bool = False) -> Callable[[World], Deed]:
+    def prepare(world: World) -> Deed:
+        def work(session: Any) -> tuple[Any, Any]:
+            issuer = session.get_one(Programme, "demo-2016").holder_id
+            merchant_id = shopping.a_merchant(session, issuer)
+            return merchant_id, shopping.a_webhook(session, merchant_id, dead=dead)[0]
+
+        words = ("webhooks", what, *world.database.transact(work), "--by", world.by)
+        if dead:
+            return Deed((*words, "--all"), ("webhook.redeliver_dead",), "webhook")
+        return Deed(words, (f"webhook.{what}",), "webhook_message")
+
+    return prepare
+
+
+def settling_a_top_up(world: World) -> Deed:
+    id_ = world.database.transact(lambda session: shopping.an_open_top_up(session, uuid4()))
+    return Deed(("top-ups", "settle", id_, "--by", world.by), ("top_up.check",), "top_up")
+
+
+def refunding(world: World) -> Deed:
+    """A voucher that was used."""
+
+    def work(session: Any) -> Any:
+        holder_id, offer = a_resident(session, points=300), makers.an_offer(session)
+        bought, id_ = uuid4(), uuid4()
+        buyer, now = a_buyer(session, holder_id), datetime.now(UTC)
+        redeem(session, bought, buyer=buyer, offer_id=offer.id, codes=CODES, now=now)
+        code = CODES.of_redemption(bought)
+        consume(
+            session, id_, merchant_id=offer.merchant_id, code=code, codes=CODES, now=now,
+            actor="till",
+        )  # fmt: skip
+        return id_
+
+    id_ = world.database.transact(work)
+    words = ("vouchers", "refund", id_, *REASON, "--by", world.by)
+    return Deed(words, ("voucher.refund",), "consumption")
+
+
+def settling(step: str, *more: str) -> Callable[[World], Deed]:
+    """Of a merchant with a line from before today; drafted and confirmed by others."""
+
+    def prepare(world: World) -> Deed:
+        def work(session: Any) -> Any:
+            issuer = session.get_one(Programme, "demo-2016").holder_id
+            merchant_id = shopping.a_merchant(session, issuer)
+            lines_for(session, merchant_id, [500], at=LATELY.begins_at)
+            if step == "draft":
+                return merchant_id
+            key = a_drafted(session, merchant_id, LATELY)
+            if step in ("approve", "pay"):
+                confirm(session, key, actor="manager", now=NOW)
+            if step == "pay":
+                approve(session, key, actor="ben", now=NOW)
+            return key.id
+
+        id_ = world.database.transact(work)
+        days = ("--from", str(LATELY.since), "--to", str(LATELY.to)) if step == "draft" else ()
+        words = ("settlements", step, id_, *days, *more, "--by", world.by)
+        return Deed(words, (f"settlement.{step}",), "settlement")
+
+    return prepare
+
+
+def an_offer(state: str = "published", kind: str = "voucher") -> Callable[[Any], Any]:
+    """Of a merchant with whom something is agreed."""
+
+    def make(session: Any) -> tuple[Any, Any]:
+        issuer = session.get_one(Programme, "demo-2016").holder_id
+        merchant_id = shopping.a_merchant(session, issuer)
+        shopping.an_agreement(session, merchant_id)
+        return merchant_id, shopping.an_offer(
+            session, issuer, merchant_id, state=state, kind=kind, stock_units=0
+        )
+
+    return make
+
+
+def offer_step(step: str, state: str, *more: str) -> Callable[[World], Deed]:
+    def prepare(world: World) -> Deed:
+        _, offer_id = world.database.transact(an_offer(state))
+        words = ("offers", step, offer_id, "--by", world.by, *more)
+        return Deed(words, (f"offer.{step}",), "offer")
+
+    return prepare
+
+
+def drafting_an_offer(world: World) -> Deed:
+    merchant_id, offer_id = world.database.transact(an_offer())
+    file = world.folder / "tea.toml"
+    file.write_text(
+        f'merchant_id = "{merchant_id}"\nkind = "voucher"\n[terms]\n'
+        'title_zh = "茶"\ntitle_en = "Tea"\nprice_points = 5\n'
+        "on_sale_from = 2026-01-01T00:00:00+08:00\non_sale_to = 2027-01-01T00:00:00+08:00\n"
+    )
+    return Deed(("offers", "draft", offer_id, file, "--by", world.by), ("offer.draft",), "offer")
+
+
+def putting_stock(world: World) -> Deed:
+    _, offer_id = world.database.transact(an_offer())
+    words = ("offers", "stock", offer_id, "7", "--by", world.by)
+    return Deed(words, ("offer.put_stock",), "stock_change")
+
+
+def loading_codes(world: World) -> Deed:
+    _, offer_id = world.database.transact(an_offer(kind="pool_code"))
+    file = world.folder / "codes.txt"
+    file.write_text("A-1\nA-2\n")
+    words = ("offers", "load-codes", offer_id, file, "--by", world.by)
+    return Deed(words, ("offer.load_codes",), "code_file")
+
+
+def a_merchant(world: World, state: str = "approved") -> Any:
+    def work(session: Any) -> Any:
+        issuer = session.get_one(Programme, "demo-2016").holder_id
+        return shopping.a_merchant(session, issuer, state=state)
+
+    return world.database.transact(work)
+
+
+def merchant_step(step: str, state: str = "approved") -> Callable[[World], Deed]:
+    def prepare(world: World) -> Deed:
+        words = ("merchants", step, a_merchant(world, state), "--by", world.by, *REASON)
+        return Deed(words, (f"merchant.{step}",), "merchant")
+
+    return prepare
+
+
+def approving_a_merchant(world: World) -> Deed:
+    id_ = uuid4()
+    code = ("--credit-code", "91110000600037341L")
+    run("merchants", "enter", "--id", id_, *A_MERCHANT, *code, "--by", "ben")
+    words = ("merchants", "approve", id_, "--by", world.by, *REASON)
+    return Deed(words, ("merchant.approve",), "merchant")
+
+
+def entering_a_merchant(world: World) -> Deed:
+    words = ("merchants", "enter", *A_MERCHANT, "--by", world.by)
+    return Deed(words, ("merchant.enter",), "merchant")
+
+
+def opening_a_shop(world: World) -> Deed:
+    names = ("--name-zh", "公园路店", "--name-en", "Park Road", "--address", "公园路 1 号")
+    words = ("merchants", "shop", a_merchant(world), *names, "--by", world.by)
+    return Deed(words, ("shop.put",), "shop")
+
+
+def agreeing(world: World) -> Deed:
+    terms = ("--from", "2026-01-01", "--to", "2027-01-01", "--document", "2026-031")
+    words = ("merchants", "agreement", a_merchant(world), *terms, "--by", world.by)
+    return Deed(words, ("agreement.put",), "agreement")
+
+
+def putting_a_budget(world: World) -> Deed:
+    days = ("--from", "2026-01-01", "--to", "2027-01-01")
+    what = ("--programme", "demo-2016", "--name", "四季度", "--total-fen", "50000")
+    return Deed(("budgets", "put", *what, *days, "--by", world.by), ("budget.put",), "budget")
+
+
+A_MERCHANT = ("--programme", "demo-2016", "--name-zh", "便利店", "--name-en", "Corner shop")
 TWO = ("--approved-by", "ben")
 DEEDS: dict[str, Callable[[World], Deed]] = {
     "api-keys new": making_a_systems_key,
     "api-keys retire": retiring_a_systems_key,
     "appeals answer": answering,
+    "budgets put": putting_a_budget,
     "catalogue approve": approving_drafts,
     "catalogue load": loading,
     "corrections recompute": recomputing,
@@ -246,6 +414,19 @@ DEEDS: dict[str, Callable[[World], Deed]] = {
     "import": importing,
     "jobs once": running_a_job,
     "keys add": adding_a_token_key,
+    "merchants agreement": agreeing,
+    "merchants approve": approving_a_merchant,
+    "merchants end": merchant_step("end"),
+    "merchants enter": entering_a_merchant,
+    "merchants shop": opening_a_shop,
+    "merchants suspend": merchant_step("suspend"),
+    "offers draft": drafting_an_offer,
+    "offers end": offer_step("end", "published", *REASON),
+    "offers load-codes": loading_codes,
+    "offers pause": offer_step("pause", "published", *REASON),
+    "offers publish": offer_step("publish", "paused", "--version", "1"),
+    "offers resume": offer_step("resume", "paused", *REASON),
+    "offers stock": putting_stock,
     "review approve": reviewing("approve"),
     "review ask": reviewing("ask"),
     "review reject": reviewing("reject"),
@@ -253,12 +434,20 @@ DEEDS: dict[str, Callable[[World], Deed]] = {
     "scenes end": scene_step("end"),
     "scenes extend": scene_step("extend", "--to", "2029-01-01", *TWO),
     "scenes suspend": scene_step("suspend"),
+    "settlements approve": settling("approve"),
+    "settlements draft": settling("draft"),
+    "settlements pay": settling("pay", "--reference", "bank-1"),
+    "settlements void": settling("void"),
     "staff add": adding_a_member,
     "staff block": blocking_a_member,
     "staff end-grant": ending_a_grant,
     "staff grant": granting,
     "staff reset": resetting_a_member,
     "staff unblock": unblocking_a_member,
+    "top-ups settle": settling_a_top_up,
+    "vouchers refund": refunding,
+    "webhooks ping": with_a_webhook("ping"),
+    "webhooks redeliver": with_a_webhook("redeliver", dead=True),
 }
 _READS = "reads only"
 _SCHEMA = "the shape of the tables, as their owner, before there is a log; the version is in them"
@@ -270,6 +459,7 @@ EXEMPT = {
     "admin-log list": _READS,
     "appeals list": _READS,
     "audit": _READS,
+    "budgets list": _READS,
     "catalogue check": _READS,
     "catalogue drafts": _READS,
     "catalogue impact": _READS,
@@ -282,6 +472,9 @@ EXEMPT = {
     "identity keys": _READS,
     "identity retention": _READS,
     "jobs list": _READS,
+    "liability": _READS,
+    "merchants list": _READS,
+    "merchants show": _READS,
     "jobs run": _PERIODS,
     "log checkpoint": _READS,
     "keys list": _READS,
@@ -289,6 +482,8 @@ EXEMPT = {
     "log prove": _READS,
     "log totals": _READS,
     "log verify": _READS,
+    "offers list": _READS,
+    "offers show": _READS,
     "report": _READS,
     "review list": _READS,
     "review show": _READS,
@@ -296,9 +491,18 @@ EXEMPT = {
     "scenes list": _READS,
     "scenes show": _READS,
     "serve": _PERIODS,
+    "settlements export": _READS,
+    "settlements list": _READS,
+    "settlements reconcile": _READS,
+    "settlements show": _READS,
     "staff list": _READS,
     "simulate": "a simulation's own programme; nobody acts",
     "token": "refused in production; touches no database",
+    "top-ups list": _READS,
+    "vouchers show": _READS,
+    "top-ups show": _READS,
+    "webhooks dead": _READS,
+    "webhooks list": _READS,
 }
 
 # Written down too, and shown where there is what they need: a checkpoint, a key of ten minutes ago.

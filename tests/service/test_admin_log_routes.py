@@ -47,7 +47,7 @@ def test_an_act_has_its_one_row_and_its_retry_none(world, route):
 
     def send(id_: str):
         return world.client.open(
-            deed.url, method=route[0], json=deed.body, headers=headers | {"X-Request-Id": id_}
+            deed.url, method=route[0], headers=headers | {"X-Request-Id": id_}, **deed.sent
         )
 
     answer = send(request_id)
@@ -73,7 +73,7 @@ def test_no_row_holds_a_number_a_code_or_a_name(world, route):
     deed = DEEDS[route](world)
     request_id = uuid4().hex
     headers = world.as_(deed.role, scope=deed.scope) | {"X-Request-Id": request_id}
-    answer = world.client.open(deed.url, method=route[0], json=deed.body, headers=headers)
+    answer = world.client.open(deed.url, method=route[0], headers=headers, **deed.sent)
     assert answer.status_code in (200, 201), answer.text
 
     (row,) = written(world.database, request_id)

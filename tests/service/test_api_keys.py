@@ -17,6 +17,7 @@ from service.api_keys.keys import NewKey, find_by_written, make
 from service.api_keys.models import ApiKey, KeyUse
 from service.identity.models import Person
 from service.identity.vault import add_people
+from tests.makers import a_buyer
 from tests.service.answers import a_shop, refused, refused_in_both_languages
 from tests.service.staffing import MACHINE, a_merchant
 
@@ -92,9 +93,8 @@ def test_the_id_of_a_key_is_that_keys(client, chief, merchant_id, services):
 def test_what_a_merchants_system_does_with_a_key(client, chief, services, database):
     holder_id, offer = a_shop(database)
     redeemed = database.transact(
-        lambda s: redeem(s, uuid4(), holder_id=holder_id, offer_id=offer.id,
-                         programme_holder_id=offer.programme_holder_id,
-                         code_key=services.voucher_key, now=datetime.now(UTC))
+        lambda s: redeem(s, uuid4(), buyer=a_buyer(s, holder_id), offer_id=offer.id,
+                         codes=services.codes, now=datetime.now(UTC))
     )  # fmt: skip
     key = put(client, chief, uuid4(), offer.merchant_id).json["key"]
     other = put(client, chief, uuid4(), a_merchant(services)).json["key"]

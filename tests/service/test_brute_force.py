@@ -7,13 +7,16 @@ then also the right value opens nothing; in how many tries is at most what the t
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pyotp
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from rewards.redeeming.redemption import redeem
+from rewards.voucher_codes import Codes
 from service.identity.family.offers import TRIES
 from service.identity.logins.phone_codes import WRONG_PER_ADDRESS
 from service.identity.staff import signing_in
@@ -21,7 +24,8 @@ from service.identity.staff.errors import SignInRefused
 from service.identity.tokens import Caller
 from service.limits import RATES, Limit
 from service.services import Services
-from tests.makers import a_resident
+from service.tills import guesses
+from tests.makers import a_buyer, a_resident, an_offer
 from tests.service.answers import refused
 from tests.service.identity.signing import (
     Signing,
@@ -209,15 +213,58 @@ def signatures(world: World) -> Guesser:
 
 
 def vouchers(world: World) -> Guesser:
-    """At the scanner, by a clerk who is known: 80 bits, and still no more than a shop needs."""
+    """At the scanner, by a clerk who is known: 80 bits, and still no more than typing needs. A
+    right code is not looked at either, for a minute at most.
+    """
+    client, clerk = world.client(), f"clerk-{uuid4()}"
+    services = world.services
+    merchant_id, code = services.database.transact(lambda s: _a_voucher(s, services.codes))
+    headers = world.bearer("merchant", clerk, merchant_id)
+
+    def take(code: str) -> TestResponse:
+        path = f"/v1/consumptions/{uuid4()}"
+        return client.put(path, json={"code": code}, headers=headers)
+
+    return Guesser(lambda n: take(f"{n:017}"), lambda: take(code))
+
+
+def _a_voucher(session: Session, codes: Codes) -> tuple[UUID, str]:
+    offer, holder_id = an_offer(session), a_resident(session, points=500)
+    bought = redeem(
+        session,
+        uuid4(),
+        buyer=a_buyer(session, holder_id),
+        offer_id=offer.id,
+        codes=codes,
+        now=datetime.now(UTC),
+    )
+    assert bought.voucher_code is not None
+    return offer.merchant_id, bought.voucher_code
+
+
+def live_codes(world: World) -> Guesser:
+    """At the scanner, with codes that no phone made."""
     client, clerk = world.client(), f"clerk-{uuid4()}"
     headers = world.bearer("merchant", clerk, a_merchant(world.services))
 
-    def take(n: int) -> TestResponse:
-        path = f"/v1/consumptions/{uuid4()}"
-        return client.put(path, json={"code": f"{n:017}"}, headers=headers)
+    def read(n: int) -> TestResponse:
+        path, code = f"/v1/scans/{uuid4()}", f"TH1.{n:026}.59317920.{n:016}"
+        return client.put(path, json={"live_code": code}, headers=headers)
 
-    return Guesser(take)
+    return Guesser(read)
+
+
+def scanners(world: World) -> Guesser:
+    """In lists of one, as if a scanner had signed them."""
+    client, clerk = world.client(), f"clerk-{uuid4()}"
+    headers = world.bearer("merchant", clerk, a_merchant(world.services))
+
+    def send(n: int) -> TestResponse:
+        scan = {"id": str(uuid4()), "code": "A", "scanned_at": datetime.now(UTC).isoformat()}
+        scan |= {"scanner_id": str(uuid4()), "signature": f"{n:064}"}
+        return client.post("/v1/consumptions", json={"consumptions": [scan]}, headers=headers)
+
+    return Guesser(send)
 
 
 def cards(world: World) -> Guesser:
@@ -245,7 +292,9 @@ TABLE: dict[str, tuple[Callable[[World], Guesser], Limit, set[int]]] = {
     "delegate codes": (delegate_codes, TRIES, {422}),
     "API keys": (api_keys, REFUSED, {401}),
     "partners' signatures": (signatures, REFUSED, {401}),
-    "vouchers": (vouchers, RATES["staff"], {404}),
+    "vouchers": (vouchers, guesses.PER_CALLER, {404}),
+    "live codes": (live_codes, guesses.PER_CALLER, {404}),
+    "scanners' signatures": (scanners, guesses.PER_CALLER, {200}),
     "cards": (cards, RATES["staff"], {404}),
 }
 

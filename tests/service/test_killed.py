@@ -20,7 +20,7 @@ from activities.catalogue.models import Scene
 from activities.participants import enrol
 from ledgers.audit import audit
 from service.db import Database
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.makers import XIAYANG
 
 ROWS = 40_000

@@ -32,13 +32,19 @@ from ledgers.partitions import ensure_partitions
 from ledgers.posting import NewPosting, NewTransfer, post
 from ledgers.snapshots import start_of
 from rewards.audit import audit as audit_rewards
+from rewards.models import Redemption
+from rewards.redeeming.buyers import Buyer
+from rewards.redeeming.redemption import redeem
 from service.jobs import work
 from service.services import Services
 from service.settings import Settings
+from tests.makers import CODES
 from tests.service.killing import PHASES, lives, mother
+from tests.shopping import a_merchant, an_offer
 
 KILLS = 50
-SAVERS, GROUPS, RESERVERS, SPENDERS = 200, 5, 10, 40
+SAVERS, GROUPS, RESERVERS, SPENDERS, BUYERS = 200, 5, 10, 40, 10
+PRICE_POINTS = 30
 TRANSFERS = 10  # Of a posting of earnings, so that there are several to a batch of the log.
 
 
@@ -51,9 +57,11 @@ class Town:
         self.services, self.transact = services, services.database.transact
         self.month = 0
         self.programme = uuid4()
-        everybody = [uuid4() for _ in range(SAVERS + RESERVERS + SPENDERS)]
+        everybody = [uuid4() for _ in range(SAVERS + RESERVERS + BUYERS + SPENDERS)]
         self.savers, others = everybody[:SAVERS], everybody[SAVERS:]
-        self.reservers, self.spenders = others[:RESERVERS], others[RESERVERS:]
+        self.reservers, others = others[:RESERVERS], others[RESERVERS:]
+        self.buyers, self.spenders = others[:BUYERS], others[BUYERS:]
+        self.bought: list[UUID] = []
         self.saved: dict[tuple[UUID, date], int] = {}
         self.reserved: list[UUID] = []
         self._owner, self._source, self._clock = owner, source, Lock()
@@ -71,6 +79,15 @@ class Town:
             open_system(session, self.programme, now=self.now)
             open_personal(session, everybody, now=self.now)
             session.add(policy)
+            self.offer_id = an_offer(
+                session,
+                self.programme,
+                a_merchant(session, self.programme),
+                price_points=PRICE_POINTS,
+                settlement_fen=500,
+                stock_units=10_000,
+                valid_days=3,
+            )
 
         self._make_partitions()
         self.transact(settle)
@@ -121,15 +138,23 @@ class Town:
         transfers = [self._earning(holder, source.randint(1, 99)) for holder in group]
         for transfer in transfers:
             self.saved[transfer.holder_id, lot - timedelta(days=1)] = transfer.amount
-        transfers += [self._earning(holder, 50) for holder in self.reservers]
+        transfers += [self._earning(holder, 50) for holder in [*self.reservers, *self.buyers]]
         holds = [self._hold(holder, source.randint(1, 50)) for holder in self.reservers]
         self.reserved += [hold.id for hold in holds]
+        bought = [uuid4() for _ in self.buyers]
+        self.bought += bought
 
         def work(session: Session) -> None:
             for start in range(0, len(transfers), TRANSFERS):
                 self._post(session, transfers[start : start + TRANSFERS])
             for hold in holds:
                 reserve(session, hold, now=self.now)
+            for redemption_id, holder in zip(bought, self.buyers, strict=True):
+                buyer = Buyer(holder, self.programme)
+                redeem(
+                    session, redemption_id, buyer=buyer, offer_id=self.offer_id, codes=CODES,
+                    now=self.now,
+                )  # fmt: skip
 
         self.transact(work)
 
@@ -193,7 +218,8 @@ class Town:
 
 def run_jobs(services: Services, now: datetime) -> Counter[str]:
     done: Counter[str] = Counter()
-    for job in (work.lapse_holds, work.lapse_lots, work.seal_log):  # What lapses is sealed, too.
+    # What lapses is sealed, too, and what comes back of a voucher.
+    for job in (work.lapse_holds, work.expire_vouchers, work.lapse_lots, work.seal_log):
         done.update(job(services, now))
     for job in (work.fold_system_accounts, work.snapshot_balances):
         done.update(job(services, now))
@@ -240,6 +266,7 @@ def check(town: Town, notes: list[str], *, months: int) -> None:
     assert_nothing_was_lost_of_the_log(town.services, notes)
     assert_each_lot_lapsed_once(town)
     assert_each_hold_lapsed_once(town)
+    assert_each_voucher_expired_once(town)
     assert_snapshots_are_exact(town.services, months=months)
 
 
@@ -289,6 +316,24 @@ def assert_each_hold_lapsed_once(town: Town) -> None:
         states = dict(session.execute(query).all())
     current = set(town.reserved[-RESERVERS:])  # Of the month that has just begun.
     assert states == {id_: "held" if id_ in current else "lapsed" for id_ in town.reserved}
+
+
+def assert_each_voucher_expired_once(town: Town) -> None:
+    """Its points came back once; that they are at the right lots and sums, the audit has seen."""
+    with town.services.database.snapshot() as session:
+        query = select(Redemption.id, Redemption.state, Redemption.returned_points)
+        found = {id_: rest for id_, *rest in session.execute(query)}
+        back = session.execute(
+            select(Transfer.reference, func.sum(Transfer.amount))
+            .where(Transfer.kind.in_(("refund", "refund_in_grace")))
+            .group_by(Transfer.reference)
+        )
+        returned = {id_: int(points) for id_, points in back}
+    current = set(town.bought[-BUYERS:])
+    over = set(town.bought) - current
+    ended = {id_: ["expired", PRICE_POINTS] for id_ in over}
+    assert found == ended | {id_: ["done", 0] for id_ in current}
+    assert returned == dict.fromkeys(over, PRICE_POINTS)
 
 
 _SNAPSHOT_DRIFTS = text("""

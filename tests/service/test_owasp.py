@@ -462,9 +462,11 @@ def test_api6_without_a_proof_nobody_signs_up(client, database):
 
 # Modules that open connections, and to where.
 OUTGOING = {
+    "service/webhooks/sending.py": "merchants: addresses of the open internet, checked when sent",
     "ledgers/log/sources.py": "`tanhui log verify URL`: of who runs the command",
     "service/identity/logins/hurry.py": "settings: SMS gateway, WeChat, the OpenID provider",
-    "service/identity/logins/outside.py": "settings: SMS gateway, WeChat, the OpenID provider",
+    "service/identity/logins/outside.py": "settings: SMS gateway, WeChat, the OpenID provider,"
+    " the gateway of top-ups",
     "service/admin/origin.py": "nobody: the name of this machine",
     "service/embedded.py": "the servers of the default set-up, on this machine",
     "service/jobs/execution.py": "nobody: the name of this machine",

@@ -8,15 +8,24 @@ import activities.errors
 import activities.reviewing.errors
 import ledgers.errors
 import rewards.errors
+import rewards.merchants.errors
+import rewards.offers.budget_errors
+import rewards.redeeming.errors
+import rewards.redeeming.top_up_errors
+import rewards.settling.errors
+import rewards.tills.errors
+import rewards.webhooks.errors
 import service.api_keys.errors
 import service.districts.errors
 import service.errors
 import service.feeds.errors
+import service.gateway.errors
 import service.identity.errors
 import service.identity.family.errors
 import service.identity.logins.errors
 import service.identity.staff.errors
 import service.jobs.errors
+import service.merchants.errors
 from ledgers.errors import DomainError
 from service.problems import ALL_TYPES, PROBLEM_TYPES
 
@@ -25,6 +34,13 @@ MODULES = (
     activities.reviewing.errors,
     ledgers.errors,
     rewards.errors,
+    rewards.merchants.errors,
+    rewards.offers.budget_errors,
+    rewards.redeeming.errors,
+    rewards.redeeming.top_up_errors,
+    rewards.settling.errors,
+    rewards.tills.errors,
+    rewards.webhooks.errors,
     service.api_keys.errors,
     service.districts.errors,
     service.feeds.errors,
@@ -33,6 +49,8 @@ MODULES = (
     service.identity.family.errors,
     service.identity.logins.errors,
     service.identity.staff.errors,
+    service.gateway.errors,
+    service.merchants.errors,
     service.jobs.errors,
 )
 

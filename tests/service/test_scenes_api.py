@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from tests.makers import a_resident
 from tests.scenes import ELSEWHERE, a_scene
 from tests.service.answers import refused, refused_in_both_languages

@@ -34,7 +34,7 @@ from sqlalchemy import text
 from activities.catalogue.loading import load
 from service import embedded, migrating
 from service.db import Database, owner_engine
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.feeds.signatures import PREFIX, sign
 from tests.makers import XIAYANG
 from tests.service.answers import a_shop

@@ -44,6 +44,9 @@ def test_an_empty_environment_is_the_default_set_up():
         rate_limits=1.0,
         cors_origins=(),
         trusted_proxies=0,
+        webhook_private=False,
+        top_up_url=None,
+        top_up_key_file=None,
         logins=LoginSettings(),
     )
 
@@ -79,6 +82,9 @@ def test_every_setting_can_be_set(tmp_path):
         "TANHUI_RATE_LIMITS": "2.5",
         "TANHUI_CORS_ORIGINS": "https://app.example.cn, http://localhost:5173",
         "TANHUI_TRUSTED_PROXIES": "2",
+        "TANHUI_WEBHOOK_PRIVATE": "on",
+        "TANHUI_TOP_UP_URL": "https://top-ups.example.cn/v1",
+        "TANHUI_TOP_UP_KEY_FILE": str(tmp_path / "outside.secret"),
         "TANHUI_TERMS_VERSION": "3",
         "TANHUI_SMS_URL": "https://sms.example.cn/send?region=sh",
         "TANHUI_SMS_TOKEN_FILE": str(tmp_path / "outside.secret"),
@@ -119,6 +125,9 @@ def test_every_setting_can_be_set(tmp_path):
         rate_limits=2.5,
         cors_origins=("https://app.example.cn", "http://localhost:5173"),
         trusted_proxies=2,
+        webhook_private=True,
+        top_up_url="https://top-ups.example.cn/v1",
+        top_up_key_file=tmp_path / "outside.secret",
         logins=LoginSettings(
             terms_version=3,
             sms_url="https://sms.example.cn/send?region=sh",
@@ -304,7 +313,7 @@ def test_an_origin_that_cannot_name_a_key_is_refused(origin):
     ["http://sms.example.cn", "ftp://127.0.0.1", "//127.0.0.1", "sms.example.cn", "https://",
      "https://sms.example.cn:port", "http://127.0.0.1.example.cn", "https://[::1"],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["SMS_URL", "WECHAT_URL", "OIDC_ISSUER"])
+@pytest.mark.parametrize("name", ["SMS_URL", "WECHAT_URL", "OIDC_ISSUER", "TOP_UP_URL"])
 def test_secrets_are_sent_by_https_or_on_this_machine(name, url):
     assert f"TANHUI_{name} must be an address of https" in wrong(**{name: url})
 
@@ -318,6 +327,16 @@ def test_a_redirect_leads_to_an_app_of_ours(url):
     message = wrong(OIDC_REDIRECT_URLS=f"https://app.example.cn/back,{url}")
 
     assert "TANHUI_OIDC_REDIRECT_URLS must be addresses of https" in message
+
+
+def test_the_gateway_of_top_ups_is_set_up_whole_or_not_at_all(tmp_path):
+    (tmp_path / "secret").touch()
+
+    address = wrong(TOP_UP_URL="https://top-ups.example.cn")
+    key = wrong(TOP_UP_KEY_FILE=str(tmp_path / "secret"))
+
+    assert address == "TANHUI_TOP_UP_KEY_FILE is missing, which TANHUI_TOP_UP_URL needs"
+    assert key == "TANHUI_TOP_UP_URL is missing, which TANHUI_TOP_UP_KEY_FILE needs"
 
 
 def test_a_way_to_sign_in_is_set_up_whole_or_not_at_all(tmp_path):

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from service.admin.models import AdminAct
 from service.cli import tanhui
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.staff import invitations
 from service.identity.staff.errors import LoginTaken, NotForOneself, UnknownMember
 from service.identity.staff.passwords import Passwords

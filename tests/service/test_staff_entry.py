@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from activities.models import Activity, Consent, Participant
 from ledgers.models import Posting
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity import cards
 from service.identity.errors import UnknownCard
 from tests.makers import XIAYANG, a_resident

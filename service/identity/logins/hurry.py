@@ -4,6 +4,7 @@ httpx bounds each read, so that a server which sends a byte now and then, of its
 waited for without end; here all waits of a question together are bounded.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 from threading import local
@@ -11,6 +12,9 @@ from typing import Any
 
 import httpcore
 import httpx
+
+for _name in ("httpx", "httpcore"):  # They log addresses, with the secrets in them.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Deadline(local):
@@ -51,7 +55,9 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _Backend(httpcore.SyncBackend):
+class Backend(httpcore.SyncBackend):
+    """Connections that know the deadline."""
+
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
@@ -71,7 +77,7 @@ class _Backend(httpcore.SyncBackend):
 class Transport(httpx.HTTPTransport):
     """httpx's own, over connections that know the deadline."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, backend: Backend | None = None) -> None:
         super().__init__(trust_env=False)
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
@@ -79,5 +85,5 @@ class Transport(httpx.HTTPTransport):
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=_Backend(deadline),
+            network_backend=backend or Backend(deadline),
         )

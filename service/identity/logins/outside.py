@@ -4,7 +4,6 @@ Nothing of a question is logged: addresses and headers carry secrets. Nothing is
 environment, and no redirect is followed to where nobody sent us.
 """
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,6 @@ import msgspec
 from service.identity.logins.hurry import Deadline, Transport
 
 ANSWER_MAX_BYTES = 256 * 1024
-for _name in ("httpx", "httpcore"):  # They log addresses, with the secrets in them.
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class OutsideAway(Exception):

@@ -84,6 +84,11 @@ def end(
         raise NoSuchGrant(grant_id)
     if not reaches_programme(actor, grant.programme_code):
         raise NoSuchGrant(grant_id)
+    return end_found(session, grant, actor=actor, now=now)
+
+
+def end_found(session: Session, grant: StaffGrant, *, actor: Actor, now: datetime) -> StaffGrant:
+    """The same for a grant that is known to be within the actor's reach, its person locked."""
 
     def work() -> StaffGrant:
         if grant.ended_at is None:
@@ -91,8 +96,8 @@ def end(
         _end_sessions(session, grant, now)
         return grant
 
-    act = Act("staff.end_grant", "staff", str(staff_id), programme=grant.programme_code)
-    return acting(session, actor, act, state=lambda: facts(session, grant_id), work=work, now=now)
+    act = Act("staff.end_grant", "staff", str(grant.staff_id), programme=grant.programme_code)
+    return acting(session, actor, act, state=lambda: facts(session, grant.id), work=work, now=now)
 
 
 def in_force(session: Session, staff_id: UUID) -> Sequence[StaffGrant]:

@@ -104,6 +104,13 @@ def reset(
     Raises UnknownMember, OutOfReach, NotForOneself.
     """
     staff = get_managed(session, actor, staff_id)
+    return reset_found(session, keyring, staff, reset_id, actor=actor, now=now)
+
+
+def reset_found(
+    session: Session, keyring: Keyring, staff: Staff, reset_id: UUID, *, actor: Actor, now: datetime
+) -> Invited:
+    """The same for somebody who is known to be the actor's to reset, locked."""
     if staff.invitation_id == reset_id:
         return Invited(staff, told_again(keyring, staff, now=now))
 

@@ -15,7 +15,7 @@ from activities.models import Activity
 from rewards.redeeming.redemption import redeem
 from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
 from service.districts.reporting import Report, report
-from tests.makers import APRIL_12, a_resident, a_ride, a_walk, an_offer, recorded
+from tests.makers import APRIL_12, CODES, a_buyer, a_resident, a_ride, a_walk, an_offer, recorded
 
 APRIL = date(2016, 4, 1)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -145,10 +145,9 @@ def test_points_spent_are_withheld_likewise(fresh_database):
                 redeem(
                     session,
                     uuid4(),
-                    holder_id=holder_id,
-                    programme_holder_id=offer.programme_holder_id,
+                    buyer=a_buyer(session, holder_id),
                     offer_id=offer.id,
-                    code_key=b"k" * 32,
+                    codes=CODES,
                     now=NOW,
                 )
 

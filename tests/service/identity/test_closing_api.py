@@ -21,7 +21,7 @@ from service.identity.models import ActingFor, Delegation, OutsideId, Person, Pe
 from service.identity.outside_ids import add_ids, find_holders
 from service.identity.vault import Reader, Value, read_values, write_values
 from service.jobs import work
-from tests.makers import a_resident, an_offer, balance
+from tests.makers import CODES, a_buyer, a_resident, an_offer, balance
 from tests.service.answers import a_shop, refused, refused_in_both_languages
 from tests.service.test_activities_api import a_day, with_scenes
 
@@ -62,8 +62,8 @@ def known(database, keyring, holder_id, *, phone=None, **fields):
 def redeemed(database, services, holder_id, offer):
     return database.transact(
         lambda s: redeem(
-            s, uuid4(), holder_id=holder_id, offer_id=offer.id, code_key=services.voucher_key,
-            programme_holder_id=offer.programme_holder_id, now=datetime.now(UTC),
+            s, uuid4(), buyer=a_buyer(s, holder_id), offer_id=offer.id, codes=services.codes,
+            now=datetime.now(UTC),
         )
     )  # fmt: skip
 
@@ -411,9 +411,7 @@ def test_redeeming_and_closing_at_once_leaves_no_open_voucher(database, services
         def leave(holder_id=holder_id):
             wish = Wish("holder:x", "", forfeit_vouchers=True)
             return database.transact(
-                lambda s: close(
-                    s, holder_id, wish, code_key=services.voucher_key, now=datetime.now(UTC)
-                )
+                lambda s: close(s, holder_id, wish, codes=services.codes, now=datetime.now(UTC))
             )
 
         with ThreadPoolExecutor(20) as pool:
@@ -444,9 +442,7 @@ def test_nobody_becomes_a_person_again_by_an_id_that_comes_late(database, keyrin
     with ThreadPoolExecutor(16) as pool:
         ties = [pool.submit(tie, number) for number in numbers]
         left = pool.submit(
-            lambda: database.transact(
-                lambda s: close(s, holder_id, WISH, code_key=bytes(32), now=AT)
-            )
+            lambda: database.transact(lambda s: close(s, holder_id, WISH, codes=CODES, now=AT))
         )
         for future in [*ties, left]:
             future.result()
@@ -457,7 +453,7 @@ def test_nobody_becomes_a_person_again_by_an_id_that_comes_late(database, keyrin
 def test_the_job_destroys_the_salt_when_all_is_sealed(services, database, keyring, holder_id):
     known(database, keyring, holder_id)
     now = datetime.now(UTC)
-    database.transact(lambda s: close(s, holder_id, WISH, code_key=services.voucher_key, now=now))
+    database.transact(lambda s: close(s, holder_id, WISH, codes=services.codes, now=now))
 
     work.seal_log(services, now)
     work.erase_closed(services, now)
@@ -474,7 +470,7 @@ def test_the_job_destroys_the_salt_when_all_is_sealed(services, database, keyrin
 
 
 def test_what_is_not_sealed_waits(database, keyring, services, holder_id):
-    database.transact(lambda s: close(s, holder_id, WISH, code_key=bytes(32), now=AT))
+    database.transact(lambda s: close(s, holder_id, WISH, codes=CODES, now=AT))
 
     before = UUID(int=holder_id.int - 1)
     done = database.transact(lambda s: erase_closed(s, now=AT, after=before, limit=1))

@@ -21,12 +21,21 @@ from rewards.tills.consuming import consume
 from service.identity.closing import Wish, close, erase_closed
 from service.identity.keyring import Keyring
 from service.identity.outside_ids import add_ids
-from tests.makers import NOW, a_resident, a_ride, a_walk, an_offer, balance, recorded
+from tests.makers import (
+    CODES,
+    NOW,
+    a_buyer,
+    a_resident,
+    a_ride,
+    a_walk,
+    an_offer,
+    balance,
+    recorded,
+)
 from tests.service.feeding import a_sender, told
 
 ORIGIN = "left.example/log"
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(b"l" * 32)
-CODE_KEY = b"v" * 32
 KEYRING = Keyring("k1", {"k1": b"m" * 32}, b"i" * 32)
 LATER = NOW + timedelta(days=2)
 WISH = Wish("holder:test", "192.0.2.1", forfeit_vouchers=True)
@@ -45,15 +54,17 @@ def test_all_audits_are_clean_and_the_log_verifies_after_somebody_left(fresh_dat
                 redeem(
                     session,
                     uuid4(),
-                    holder_id=holder_id,
-                    programme_holder_id=offer.programme_holder_id,
+                    buyer=a_buyer(session, holder_id),
                     offer_id=offer.id,
-                    code_key=CODE_KEY,
+                    codes=CODES,
                     now=NOW,
                 ).voucher_code
                 for _ in range(2)
             ]
-            consume(session, uuid4(), merchant_id=offer.merchant_id, code=codes[0], now=NOW)
+            consume(
+                session, uuid4(), merchant_id=offer.merchant_id, code=codes[0], codes=CODES,
+                now=NOW, actor="till",
+            )  # fmt: skip
             hold = NewHold(uuid4(), holder_id, 30, uuid4(), "test", NOW + timedelta(days=1))
             reserve(session, hold, now=NOW)
         return left
@@ -72,7 +83,7 @@ def test_all_audits_are_clean_and_the_log_verifies_after_somebody_left(fresh_dat
             return [*audit(session, log), *audit_activities(session), *audit_rewards(session)]
 
     seal_all()
-    closure = transact(lambda s: close(s, left, WISH, code_key=CODE_KEY, now=LATER))
+    closure = transact(lambda s: close(s, left, WISH, codes=CODES, now=LATER))
     assert closure.forfeited_vouchers == 1
     assert transact(lambda s: erase_closed(s, now=LATER)).erased == 0
     assert drifts() == []
@@ -96,7 +107,7 @@ def leave(sender, subject):
     now, services = datetime.now(UTC), sender.services
     holder_id = sender.residents[subject]
     services.database.transact(
-        lambda s: close(s, holder_id, WISH, code_key=services.voucher_key, now=now)
+        lambda s: close(s, holder_id, WISH, codes=services.codes, now=now)
     )
     return holder_id
 

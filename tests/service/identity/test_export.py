@@ -25,7 +25,9 @@ from service.identity.outside_ids import add_ids
 from service.identity.vault import Reader, Value, write_values
 from tests.catalogues import a_programme, an_act
 from tests.makers import (
+    CODES,
     NOW,
+    a_buyer,
     a_resident,
     a_ride,
     a_walk,
@@ -85,8 +87,8 @@ def test_all_that_is_known_of_a_resident_is_in_it(
         recorded(session, a_walk(holder_id, 12_000), a_ride(holder_id))
         offer = an_offer(session)
         done = redeem(
-            session, uuid4(), holder_id=holder_id, offer_id=offer.id,
-            programme_holder_id=offer.programme_holder_id, code_key=services.voucher_key, now=NOW,
+            session, uuid4(), buyer=a_buyer(session, holder_id), offer_id=offer.id,
+            codes=services.codes, now=NOW,
         )  # fmt: skip
         hold = NewHold(uuid4(), holder_id, 20, uuid4(), "t", NOW + timedelta(days=1))
         reserve(session, hold, now=NOW)
@@ -207,7 +209,7 @@ def test_every_table_that_names_a_resident_is_exported_or_exempt_for_a_reason(da
 def test_memory_does_not_grow_with_the_ledger(fresh_database):
     """The zip of a long ledger is sent while it is made; parts are no larger than for a short."""
     holder_id = fresh_database.transact(a_resident)
-    whose = Whose(holder_id, [], bytes(32))
+    whose = Whose(holder_id, [], CODES)
 
     def peak(transfers: int) -> int:
         def grow(session):

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from activities.models import Participant
 from service.app import create_app
 from service.auth import POWERS, may_act
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.errors import AccountClosed
 from service.identity.family import delegations
 from service.identity.family.ages import is_minor, minor_until
@@ -668,7 +668,11 @@ ACTING = {
     ("GET", "/v1/consents"): "read",
     ("GET", "/v1/household"): "read",
     ("GET", "/v1/offers"): "read",
+    ("GET", "/v1/offers/<uuid:offer_id>"): "read",
+    ("GET", "/v1/redemptions"): "read",
     ("GET", "/v1/redemptions/<uuid:redemption_id>"): "read",
+    ("GET", "/v1/redemptions/<uuid:redemption_id>/voucher"): "spend",
+    ("GET", "/v1/redemptions/<uuid:redemption_id>/voucher.svg"): "spend",
     ("GET", "/v1/scenes"): "read",
     ("GET", "/v1/scenes/<string:code>"): "read",
     ("GET", "/v1/transfers/<uuid:transfer_id>/proof"): "read",
@@ -676,6 +680,7 @@ ACTING = {
     ("PUT", "/v1/activities/<uuid:activity_id>/answer"): "spend",
     ("PUT", "/v1/activities/<uuid:activity_id>/appeal"): "spend",
     ("PUT", "/v1/redemptions/<uuid:redemption_id>"): "spend",
+    ("PUT", "/v1/redemptions/<uuid:redemption_id>/cancellation"): "spend",
 }
 """Every other route of residents is for oneself or a child's guardian."""
 

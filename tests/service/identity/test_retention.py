@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from ledgers.ids import uuid7s
+from rewards.models import Scan, WebhookMessage
 from service.commands.identity import markdown
 from service.db import Database
 from service.identity import ending
@@ -80,8 +81,27 @@ def a_delegation(person, ended):
     )
 
 
+def a_scan(ends):
+    facts = {"merchant_id": uuid4(), "holder_id": uuid4(), "code_device_id": uuid4(), "step": 1}
+    return Scan(id=uuid4(), opened_by="till", opened_at=ends, ends_at=ends, **facts)
+
+
+def a_message(ended):
+    state = {"state": "waiting", "next_at": NOW}
+    if ended is not None:
+        state = {"state": "delivered", "ended_at": ended}
+    facts = {"endpoint_id": uuid4(), "merchant_id": uuid4(), "kind": "voucher.consumed"}
+    made = days(200)
+    return WebhookMessage(
+        id=an_id(made), body="{}", made_at=made, give_up_at=made, **facts, **state
+    )
+
+
 def counts(database: Database) -> dict[str, int]:
-    models = (LoginSession, RefreshToken, SecurityEvent, PersonalRead, Delegation)
+    models = (
+        *(LoginSession, RefreshToken, SecurityEvent, PersonalRead, Delegation),
+        *(Scan, WebhookMessage),
+    )
     return database.transact(
         lambda s: {
             each.__tablename__: s.scalar(select(func.count()).select_from(each)) for each in models
@@ -122,12 +142,14 @@ def test_what_is_over_ends_and_the_rest_stays(fresh_database, services):
         session.add_all([a_read(person, days(1_095.1)), a_read(person, days(1_094.9))])
         session.add_all([a_delegation(person, days(1_095.1)), a_delegation(person, days(1_094.9))])
         session.add(a_delegation(person, None))
+        session.add_all([a_scan(days(30.1)), a_scan(days(29.9))])
+        session.add_all([a_message(days(90.1)), a_message(days(89.9)), a_message(None)])
 
     fresh_database.transact(settle)
 
     first, second = (work.apply_retention(running(services, fresh_database), NOW) for _ in range(2))
 
-    assert first == {"ended": 2 + 2 + 1 + 1 + 1 + 1}
+    assert first == {"ended": 2 + 2 + 1 + 1 + 1 + 1 + 1 + 1}
     assert second == {"ended": 0}
     assert counts(fresh_database) == {
         "login_session": 2,
@@ -135,6 +157,8 @@ def test_what_is_over_ends_and_the_rest_stays(fresh_database, services):
         "security_event": 1,
         "personal_read": 1,
         "delegation": 2,
+        "scan": 1,
+        "webhook_message": 2,
     }
 
 

@@ -21,8 +21,12 @@ from service.identity.staff.second_factor import about
 from service.identity.vault import Reader, Value, read_values, write_values
 from service.jobs import work
 from service.keys import KeyFileError
-from tests.makers import a_resident
+from service.merchants import bank
+from service.merchants.bank import BankDetails
+from tests import shopping
+from tests.makers import a_resident, programme_holder
 from tests.service.answers import refused
+from tests.service.staffing import MACHINE
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -162,13 +166,20 @@ def test_all_is_wrapped_anew_and_opens_as_before(fresh_database, services, rings
     staff = {"login": "li.na", "display_name": "李娜", "made_at": NOW, "made_by": "x"}
     row = Staff(id=staff_id, totp_secret=sealed, totp_key_id=key_id, **staff)
     fresh_database.transact(lambda s: s.add(row))
+    merchant_id, details = uuid4(), BankDetails("便利店", "6222020200112230011", "示范银行")
+
+    def a_merchant(session):
+        shopping.a_merchant(session, programme_holder(session), merchant_id=merchant_id)
+        bank.put(session, before, merchant_id, details, actor=MACHINE, now=NOW)
+
+    fresh_database.transact(a_merchant)
     running = with_keys(services, fresh_database, now)
 
     first, second = (work.rewrap_keys(running, NOW) for _ in range(2))
 
-    assert first == {"people": 10, "staff": 1, "unopened": 0}
-    assert second == {"people": 0, "staff": 0, "unopened": 0}
-    assert fresh_database.transact(rewrapping.wrapped_by) == {"k2": 11}
+    assert first == {"people": 10, "staff": 1, "merchants": 1, "unopened": 0}
+    assert second == {"people": 0, "staff": 0, "merchants": 0, "unopened": 0}
+    assert fresh_database.transact(rewrapping.wrapped_by) == {"k2": 12}
     only_new = Keyring("k2", {"k2": now.master_keys["k2"]}, now.index_key)
     assert fresh_database.transact(lambda s: find_holders(s, only_new, source, holders)) == holders
     for value, holder in holders.items():
@@ -178,6 +189,10 @@ def test_all_is_wrapped_anew_and_opens_as_before(fresh_database, services, rings
         assert opened.value == value
     found = fresh_database.transact(lambda s: s.get(Staff, staff_id))
     assert only_new.unwrap("k2", found.totp_secret, about=about(staff_id)) == b"SECRET"
+    asked = {"purpose": "test", "actor": MACHINE, "now": NOW}
+    assert details == fresh_database.transact(
+        lambda s: bank.opened(s, only_new, merchant_id, **asked)
+    )
 
 
 def test_readers_and_writers_meanwhile_are_not_in_the_way(
@@ -231,7 +246,7 @@ def test_who_no_key_opens_is_left_and_said(fresh_database, services, rings, capl
     with caplog.at_level(logging.ERROR):
         done = work.rewrap_keys(with_keys(services, fresh_database, now), NOW)
 
-    assert done == {"people": 2, "staff": 0, "unopened": 1}
+    assert done == {"people": 2, "staff": 0, "merchants": 0, "unopened": 1}
     assert "k1" in caplog.text
     left = select(Person.holder_id).where(Person.master_key_id == "k1")
     assert fresh_database.transact(lambda s: s.scalars(left).all()) == [broken]

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from activities.catalogue.models import Programme
 from service.admin.log import Actor
 from service.admin.models import AdminAct
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.logins.models import LoginSession
 from service.identity.staff import grants, members
 from service.identity.staff.errors import UnknownMember
@@ -318,6 +318,8 @@ def test_each_role_takes_its_scope(client, chief, clerk, services):
     merchant_id = a_merchant(services)
     for changes in (
         {"role": "merchant", "scope": str(merchant_id)},
+        {"role": "merchant_manager", "scope": str(merchant_id)},
+        {"role": "merchant", "scope": str(merchant_id), "programme": "*"},
         {"role": "district_officer", "scope": "310118"},
         {"role": "operator", "scope": "310118"},
         {"role": "administrator", "programme": "*"},
@@ -326,6 +328,22 @@ def test_each_role_takes_its_scope(client, chief, clerk, services):
     upper = {"role": "merchant", "scope": str(merchant_id).upper()}
     if upper["scope"] != str(merchant_id):
         refused(grant(client, chief, clerk.id, **upper), 422, "grant-does-not-fit")
+
+
+@pytest.mark.parametrize("role", ["merchant", "merchant_manager"])
+def test_a_merchants_grant_is_of_a_merchant_of_its_programme(
+    client, chief, clerk, services, elsewhere, role
+):
+    merchant_id = str(a_merchant(services))
+    for changes in (
+        {"scope": merchant_id, "programme": elsewhere},
+        {"scope": str(uuid4())},
+        {"scope": "310118"},
+        {"scope": ""},
+    ):
+        answer = grant(client, chief, clerk.id, role=role, **changes)
+        found = refused(answer, 422, "grant-does-not-fit")
+        assert found["needed_scope"] == "merchant"
 
 
 # An administrator of one programme

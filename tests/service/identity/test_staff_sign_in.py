@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from service.demo import DEMO_PROGRAMME
+from service.demo_shops import DEMO_PROGRAMME
 from service.identity.keyring import CannotOpen
 from service.identity.logins.models import LoginSession, SecurityEvent
 from service.identity.staff import invitations, members, second_factor

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from service.authorisation import MERCHANT_ROLES
 from service.feeds.keys import make, secret_of
 from service.feeds.signatures import sign
 from service.identity.tokens import Caller
@@ -98,7 +99,7 @@ def asking(services: Services, world: World) -> Callable[[str, str, bytes], Head
             who = theirs.neighbour if everywhere else mine.resident
             return bearer_of(services, str(who), role)
         programme = "*" if everywhere else mine.programme
-        if role == "merchant":
+        if role in MERCHANT_ROLES:
             return bearer_of(services, "spy", role, str(mine.merchant), programme)
         return bearer_of(services, "spy", role, mine.district if everywhere else "", programme)
 

@@ -14,6 +14,14 @@ APPEAL = "/v1/holders/<uuid:holder_id>/appeals/<uuid:activity_id>"
 CORRECTION = "/v1/holders/<uuid:holder_id>/corrections/<uuid:correction_id>"
 REVIEW = "/v1/holders/<uuid:holder_id>/reviews/<uuid:activity_id>"
 FEED = "/v1/feeds/<string:scene_code>"
+SCAN = "/v1/scans/<uuid:scan_id>"
+OFFERS = "/v1/merchants/<uuid:merchant_id>/offers"
+OFFER = f"{OFFERS}/<uuid:offer_id>"
+SETTLEMENTS = "/v1/merchants/<uuid:merchant_id>/settlements"
+SETTLEMENT = f"{SETTLEMENTS}/<uuid:settlement_id>"
+WEBHOOKS = "/v1/merchants/<uuid:merchant_id>/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<uuid:endpoint_id>"
+MERCHANT = "/v1/merchants/<uuid:merchant_id>"
 OPERATOR, AUDITOR, ADMINISTRATOR = "operator", "auditor", "administrator"
 STAFF = (OPERATOR, AUDITOR)
 # Who guesses: a role with a grant of one's own programme, or of one's own district everywhere.
@@ -53,6 +61,37 @@ def _out_of_reach(roles: tuple[str, ...], path: Mapping[str, str], **more: Any) 
     return [Guess(roles, path, "out-of-reach", status=403, **more)]
 
 
+def _of_webhook(roles: tuple[str, ...], *more: str, body: Any = None) -> list[Guess]:
+    """Of another merchant; at one's own merchant another's webhook, and another's message at one's
+    own webhook.
+    """
+    rest = dict.fromkeys(more, "theirs.webhook_message")
+    theirs, mine = {"merchant_id": "theirs.merchant"}, {"merchant_id": "mine.merchant"}
+    their_webhook = {"endpoint_id": "theirs.webhook"} | rest
+    found = [
+        Guess(roles, theirs | their_webhook, "unknown-merchant", body, grants=(PROGRAMME,)),
+        Guess(roles, mine | their_webhook, "unknown-webhook", body, grants=(PROGRAMME,)),
+    ]
+    if more:
+        path = mine | {"endpoint_id": "mine.webhook"} | rest
+        found.append(Guess(roles, path, "unknown-webhook-message", body, grants=(PROGRAMME,)))
+    return found
+
+
+def _of_merchant(
+    roles: tuple[str, ...], path: Mapping[str, str] | None = None, body: Any = None, **more: Any
+) -> list[Guess]:
+    """Another merchant, and whatever of it."""
+    whole = {"merchant_id": "theirs.merchant"} | dict(path or {})
+    return [Guess(roles, whole, "unknown-merchant", body, grants=(PROGRAMME,), **more)]
+
+
+def _at_merchant(roles: tuple[str, ...], path: Mapping[str, str], slug: str) -> list[Guess]:
+    """Another's at another merchant, and at one's own."""
+    mine = {"merchant_id": "mine.merchant"} | dict(path)
+    return [*_of_merchant(roles, path), Guess(roles, mine, slug, grants=(PROGRAMME,))]
+
+
 def _of_scene(roles: tuple[str, ...], body: Any = None) -> list[Guess]:
     path = {"code": "theirs.scene"}
     return [Guess(roles, path, "unknown-scene", body, grants=(PROGRAMME,))]
@@ -88,6 +127,73 @@ _A_KEY = {
     "scopes": ["consumptions"],
 }
 _A_GRANT = {"role": "auditor"}
+_A_MERCHANT = {"programme": "mine.programme", "name_zh": "店", "name_en": "Shop"}
+_A_BANK = {"account_name": "店", "account_number": "6222020200112230011", "bank_name": "行"}
+_A_SHOP = {"name_zh": "店", "name_en": "Shop", "address": "一号"}
+_AN_AGREEMENT = {
+    "valid_from": "2026-01-01",
+    "valid_to": "2027-01-01",
+    "price_rule": "free",
+    "document": "d",
+}
+_A_BUDGET = {
+    "programme": "mine.programme",
+    "name": "b",
+    "valid_from": "2026-01-01",
+    "valid_to": "2027-01-01",
+    "total_fen": 1,
+}
+_A_PROJECT = {
+    "programme": "mine.programme",
+    "merchant_id": "mine.merchant",
+    "name_zh": "林",
+    "name_en": "Grove",
+    "text_zh": "树",
+    "text_en": "Trees",
+    "goal_points": 1,
+}
+_A_CLERK = {"login": "spy.clerk", "display_name": "S"}
+_MANAGER = "merchant_manager"
+_TILLS = ("merchant", _MANAGER, "key")
+_AT_MERCHANTS = (OPERATOR, AUDITOR, "merchant", _MANAGER)
+_BOUND = (DIVISION,)
+_AN_OFFER = {
+    "kind": "voucher",
+    "title_zh": "茶",
+    "title_en": "Tea",
+    "price_points": 5,
+    "on_sale_from": "2026-01-01T00:00:00Z",
+    "on_sale_to": "2027-01-01T00:00:00Z",
+}
+_ITS_OFFER = {"offer_id": "theirs.offer"}
+
+
+def _of_offer(
+    roles: tuple[str, ...], path: Mapping[str, str] | None = None, body: Any = None
+) -> list[Guess]:
+    """Another's offer at another merchant, and at one's own."""
+    path = _ITS_OFFER | dict(path or {})
+    mine = {"merchant_id": "mine.merchant"} | path
+    found = _of_merchant(roles, path, body)
+    return [*found, Guess(roles, mine, "unknown-offer", body, grants=(PROGRAMME,))]
+
+
+_A_WEBHOOK = {"url": "https://till.example.cn/hook", "kinds": ["voucher.consumed"]}
+_SETTLING = ("merchant_manager", OPERATOR, AUDITOR, "key")
+_A_PERIOD = {"period_from": "2026-01-01", "period_to": "2026-02-01"}
+
+
+def _of_settlement(roles: tuple[str, ...], body: Any = None) -> list[Guess]:
+    """Of another merchant; at one's own merchant another's settlement."""
+    path = {"settlement_id": "theirs.settlement"}
+    mine = {"merchant_id": "mine.merchant"} | path
+    return [
+        *_of_merchant(roles, path, body),
+        Guess(roles, mine, "unknown-settlement", body, grants=(PROGRAMME,)),
+    ]
+
+
+_OF_WEBHOOKS = ("merchant_manager", OPERATOR, "key")
 
 
 def _without_effect(path: Mapping[str, str]) -> list[Guess]:
@@ -224,12 +330,49 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ],
     ("PUT", "/v1/consumptions/<uuid:consumption_id>"): [
         Guess(
-            ("merchant", "key"),
+            _TILLS,
             {"consumption_id": "fresh"},
             "unknown-voucher",
             {"code": "theirs.voucher"},
         )
     ],
+    ("GET", "/v1/consumptions/<uuid:consumption_id>"): [
+        Guess(_TILLS, {"consumption_id": "theirs.consumption"}, "unknown-consumption")
+    ],
+    ("PUT", "/v1/consumptions/<uuid:consumption_id>/refund"): [
+        Guess((OPERATOR,), {"consumption_id": f"theirs.{each}"}, "unknown-consumption",
+              {"reason": "r"})
+        for each in ("consumption", "redemption")
+    ],
+    ("PUT", "/v1/consumptions/<uuid:consumption_id>/reversal"): [
+        Guess(_TILLS, {"consumption_id": "theirs.consumption"}, "unknown-consumption")
+    ],
+    ("PUT", f"{SCAN}/redemptions/<uuid:redemption_id>"): [
+        Guess(
+            _TILLS,
+            {"scan_id": "theirs.scan", "redemption_id": "fresh"},
+            "unknown-scan",
+            {"offer_id": "mine.offer"},
+        ),
+        Guess(
+            _TILLS,
+            {"scan_id": "mine.scan", "redemption_id": "fresh"},
+            "unknown-offer",
+            {"offer_id": "theirs.offer"},
+        ),
+    ],
+    ("PUT", f"{SCAN}/consumptions/<uuid:consumption_id>"): [
+        Guess(
+            _TILLS,
+            {"scan_id": f"{whose}.scan", "consumption_id": "fresh"},
+            slug,
+            {"redemption_id": "theirs.redemption"},
+        )
+        for whose, slug in (("theirs", "unknown-scan"), ("mine", "unknown-redemption"))
+    ],
+    ("DELETE", "/v1/code-devices/<uuid:device_id>"): _of_resident(
+        {"device_id": "theirs.code_device"}, "unknown-code-device"
+    ),
     ("GET", "/v1/districts/<string:division_code>/report"): [
         Guess(
             ("district_officer", *STAFF),
@@ -277,10 +420,158 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ("DELETE", "/v1/me/sessions/<uuid:session_id>"): [
         Guess(("resident", OPERATOR, "merchant"), {"session_id": "theirs.session"}, "", status=204)
     ],
+    ("GET", OFFERS): _of_merchant((*_AT_MERCHANTS, "key")),
+    ("GET", OFFER): _of_offer((*_AT_MERCHANTS, "key")),
+    ("GET", f"{OFFER}/versions"): _of_offer((*_AT_MERCHANTS, "key")),
+    ("PUT", OFFER): _of_merchant((_MANAGER, OPERATOR), {"offer_id": "fresh"}, _AN_OFFER),
+    ("PUT", f"{OFFER}/publication"): _of_offer((OPERATOR,), body={"version": 1}),
+    ("PUT", f"{OFFER}/state"): _of_offer(
+        (_MANAGER, OPERATOR), body={"state": "paused", "reason": "r"}
+    ),
+    ("PUT", f"{OFFER}/stock-changes/<uuid:change_id>"): _of_offer(
+        (_MANAGER, OPERATOR), {"change_id": "fresh"}, {"units": 5}
+    ),
+    ("PUT", f"{OFFER}/code-files/<uuid:file_id>"): _of_offer(
+        (_MANAGER, OPERATOR, "key"), {"file_id": "fresh"}
+    ),
+    ("PUT", "/v1/merchants/<uuid:merchant_id>/pictures"): _of_merchant((_MANAGER, OPERATOR)),
+    ("GET", "/v1/offers/<uuid:offer_id>"): _of_resident(
+        _ITS_OFFER, "unknown-offer", grants=(PROGRAMME,)
+    ),
+    ("GET", WEBHOOKS): [
+        Guess(
+            (*_OF_WEBHOOKS, AUDITOR),
+            {"merchant_id": "theirs.merchant"},
+            "unknown-merchant",
+            grants=(PROGRAMME,),
+        )
+    ],
+    ("GET", SETTLEMENTS): _of_merchant(_SETTLING),
+    ("POST", f"{MERCHANT}/reconciliation"): _of_merchant(_SETTLING, query=_A_PERIOD),
+    ("GET", SETTLEMENT): _of_settlement(_SETTLING),
+    ("PUT", SETTLEMENT): _of_merchant((OPERATOR,), {"settlement_id": "fresh"}, _A_PERIOD),
+    ("PUT", f"{SETTLEMENT}/confirmation"): _of_settlement((_MANAGER,), {}),
+    ("PUT", f"{SETTLEMENT}/dispute"): _of_settlement((_MANAGER,), {"reason": "r"}),
+    ("PUT", f"{SETTLEMENT}/approval"): _of_settlement((OPERATOR,), {}),
+    ("PUT", f"{SETTLEMENT}/payment"): _of_settlement((OPERATOR,), {"payment_reference": "1"}),
+    ("PUT", f"{SETTLEMENT}/voiding"): _of_settlement((OPERATOR,), {}),
+    ("GET", f"{SETTLEMENT}/lines"): _of_settlement(_SETTLING),
+    ("GET", f"{SETTLEMENT}/lines.csv"): _of_settlement(_SETTLING),
+    ("GET", f"{SETTLEMENT}/lines.xlsx"): _of_settlement(_SETTLING),
+    ("POST", f"{SETTLEMENT}/reconciliation"): _of_settlement(_SETTLING),
+    ("GET", WEBHOOK): _of_webhook((*_OF_WEBHOOKS, AUDITOR)),
+    ("PUT", WEBHOOK): [
+        Guess(
+            _OF_WEBHOOKS[:2],
+            {"merchant_id": "theirs.merchant", "endpoint_id": "fresh"},
+            "unknown-merchant",
+            _A_WEBHOOK,
+            grants=(PROGRAMME,),
+        )
+    ],
+    ("DELETE", WEBHOOK): _of_webhook(_OF_WEBHOOKS[:2]),
+    ("GET", f"{WEBHOOK}/messages"): _of_webhook((*_OF_WEBHOOKS, AUDITOR)),
+    ("PUT", f"{WEBHOOK}/messages/<uuid:message_id>/redelivery"): _of_webhook(
+        _OF_WEBHOOKS, "message_id"
+    ),
+    ("POST", f"{WEBHOOK}/redeliveries"): _of_webhook(
+        _OF_WEBHOOKS, body={"since": "2026-11-16T08:00:00+08:00"}
+    ),
+    ("PUT", f"{WEBHOOK}/pings/<uuid:message_id>"): _of_webhook(_OF_WEBHOOKS, "message_id")[:2],
+    ("GET", MERCHANT): _of_merchant(_AT_MERCHANTS),
+    ("PUT", MERCHANT): [
+        Guess(
+            (OPERATOR,),
+            {"merchant_id": "fresh"},
+            "unknown-programme",
+            _A_MERCHANT | {"programme": "theirs.programme"},
+            grants=(PROGRAMME,),
+        ),
+        *_out_of_reach((OPERATOR,), {"merchant_id": "theirs.merchant"}, body={}, grants=_BOUND),
+    ],
+    ("PUT", f"{MERCHANT}/state"): [
+        *_of_merchant((OPERATOR,), body={"state": "suspended", "reason": "r"}),
+        *_out_of_reach((OPERATOR,), {"merchant_id": "theirs.merchant"}, body={}, grants=_BOUND),
+    ],
+    ("GET", f"{MERCHANT}/bank"): [
+        *_of_merchant((OPERATOR,), query={"purpose": "p"}),
+        *_out_of_reach((OPERATOR,), {"merchant_id": "theirs.merchant"}, grants=_BOUND),
+    ],
+    ("PUT", f"{MERCHANT}/bank"): _of_merchant((OPERATOR, _MANAGER), body=_A_BANK),
+    ("GET", f"{MERCHANT}/shops"): _of_merchant(_AT_MERCHANTS),
+    ("PUT", f"{MERCHANT}/shops/<uuid:shop_id>"): _of_merchant(
+        (OPERATOR, _MANAGER), {"shop_id": "theirs.shop"}, _A_SHOP
+    ),
+    ("GET", f"{MERCHANT}/scanners"): _of_merchant(_AT_MERCHANTS),
+    ("PUT", f"{MERCHANT}/scanners/<uuid:scanner_id>"): [
+        *_of_merchant((_MANAGER,), {"scanner_id": "fresh"}, {"name": "s"}),
+        Guess(
+            (_MANAGER,),
+            {"merchant_id": "mine.merchant", "scanner_id": "fresh"},
+            "unknown-shop",
+            {"name": "s", "shop_id": "theirs.shop"},
+        ),
+    ],
+    ("DELETE", f"{MERCHANT}/scanners/<uuid:scanner_id>"): _at_merchant(
+        (OPERATOR, _MANAGER), {"scanner_id": "theirs.scanner"}, "unknown-scanner"
+    ),
+    ("GET", f"{MERCHANT}/agreements"): _of_merchant((OPERATOR, AUDITOR, _MANAGER)),
+    ("PUT", f"{MERCHANT}/agreements/<uuid:agreement_id>"): _of_merchant(
+        (OPERATOR,), {"agreement_id": "theirs.agreement"}, _AN_AGREEMENT
+    ),
+    ("GET", f"{MERCHANT}/staff"): _of_merchant((_MANAGER,)),
+    ("PUT", f"{MERCHANT}/staff/<uuid:member_id>"): _of_merchant(
+        (_MANAGER,), {"member_id": "theirs.clerk"}, _A_CLERK
+    ),
+    ("DELETE", f"{MERCHANT}/staff/<uuid:member_id>"): _at_merchant(
+        (_MANAGER,), {"member_id": "theirs.clerk"}, "unknown-member"
+    ),
+    ("PUT", f"{MERCHANT}/staff/<uuid:member_id>/reset/<uuid:reset_id>"): _at_merchant(
+        (_MANAGER,), {"member_id": "theirs.clerk", "reset_id": "fresh"}, "unknown-member"
+    ),
+    ("PUT", "/v1/budgets/<uuid:budget_id>"): [
+        Guess(
+            (OPERATOR,),
+            {"budget_id": "theirs.budget"},
+            "unknown-programme",
+            _A_BUDGET | {"programme": "theirs.programme"},
+            grants=(PROGRAMME,),
+        ),
+        *_out_of_reach((OPERATOR,), {"budget_id": "theirs.budget"}, body={}, grants=_BOUND),
+    ],
+    ("PUT", "/v1/donation-projects/<uuid:project_id>"): [
+        Guess(
+            (OPERATOR,),
+            {"project_id": "theirs.project"},
+            "unknown-programme",
+            _A_PROJECT | {"programme": "theirs.programme"},
+            grants=(PROGRAMME,),
+        ),
+        Guess(
+            (OPERATOR,),
+            {"project_id": "fresh"},
+            "unknown-merchant",
+            _A_PROJECT | {"merchant_id": "theirs.merchant"},
+            grants=(PROGRAMME,),
+        ),
+        *_out_of_reach((OPERATOR,), {"project_id": "theirs.project"}, body={}, grants=_BOUND),
+    ],
+    ("GET", "/v1/programmes/<string:code>/rewards-liability"): [
+        Guess(STAFF, {"code": "theirs.programme"}, "unknown-programme", grants=(PROGRAMME,))
+    ],
     ("GET", "/v1/programmes/<string:code>/liability"): [
         Guess(STAFF, {"code": "theirs.programme"}, "unknown-programme", grants=(PROGRAMME,))
     ],
     ("GET", "/v1/redemptions/<uuid:redemption_id>"): _of_resident(
+        {"redemption_id": "theirs.redemption"}, "unknown-redemption"
+    ),
+    ("PUT", "/v1/redemptions/<uuid:redemption_id>/cancellation"): _of_resident(
+        {"redemption_id": "theirs.redemption"}, "unknown-redemption", {}
+    ),
+    ("GET", "/v1/redemptions/<uuid:redemption_id>/voucher"): _of_resident(
+        {"redemption_id": "theirs.redemption"}, "unknown-redemption"
+    ),
+    ("GET", "/v1/redemptions/<uuid:redemption_id>/voucher.svg"): _of_resident(
         {"redemption_id": "theirs.redemption"}, "unknown-redemption"
     ),
     ("PUT", "/v1/redemptions/<uuid:redemption_id>"): [
@@ -292,6 +583,21 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
             grants=(PROGRAMME,),
         )
         for each in ("fresh", "mine.redemption")
+    ],
+    ("GET", "/v1/top-ups/<uuid:top_up_id>"): [
+        Guess(STAFF, {"top_up_id": "theirs.top_up"}, "unknown-top-up")
+    ],
+    ("PUT", "/v1/top-ups/<uuid:top_up_id>/check"): [
+        Guess((OPERATOR,), {"top_up_id": "theirs.top_up"}, "unknown-top-up")
+    ],
+    ("PUT", "/v1/top-ups/<uuid:top_up_id>/outcome"): [
+        Guess(
+            ("signature",),
+            {"top_up_id": "theirs.top_up"},
+            "bad-signature",
+            {"order_id": "theirs.top_up", "state": "done", "reference": "R-1"},
+            status=401,
+        )
     ],
     ("GET", "/v1/scenes/<string:code>"): _of_scene(("resident", "volunteer", *STAFF)),
     ("GET", "/v1/scenes/<string:code>/changes"): _of_scene(STAFF),
@@ -405,6 +711,62 @@ TAKEN: dict[tuple[str, str], list[Guess]] = {
             a_ride("mine.app_scene"), grants=(PROGRAMME,), status=409,
         )
     ],
+    ("PUT", WEBHOOK): [
+        Guess(
+            _OF_WEBHOOKS[:2], {"merchant_id": "mine.merchant", "endpoint_id": "theirs.webhook"},
+            "webhook-id-reused", _A_WEBHOOK, grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", f"{WEBHOOK}/pings/<uuid:message_id>"): [
+        Guess(
+            _OF_WEBHOOKS,
+            {"merchant_id": "mine.merchant", "endpoint_id": "mine.webhook",
+             "message_id": "theirs.webhook_message"},
+            "webhook-message-id-reused", grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", MERCHANT): [
+        Guess(
+            (OPERATOR,), {"merchant_id": "theirs.merchant"}, "merchant-id-reused", _A_MERCHANT,
+            grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", f"{MERCHANT}/shops/<uuid:shop_id>"): [
+        Guess(
+            (OPERATOR, _MANAGER), {"merchant_id": "mine.merchant", "shop_id": "theirs.shop"},
+            "shop-id-reused", _A_SHOP, grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", f"{MERCHANT}/scanners/<uuid:scanner_id>"): [
+        Guess(
+            (_MANAGER,), {"merchant_id": "mine.merchant", "scanner_id": "theirs.scanner"},
+            "scanner-id-reused", {"name": "s"}, status=409,
+        )
+    ],
+    ("PUT", f"{MERCHANT}/agreements/<uuid:agreement_id>"): [
+        Guess(
+            (OPERATOR,), {"merchant_id": "mine.merchant", "agreement_id": "theirs.agreement"},
+            "agreement-id-reused", _AN_AGREEMENT, grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", f"{MERCHANT}/staff/<uuid:member_id>"): [
+        Guess(
+            (_MANAGER,), {"merchant_id": "mine.merchant", "member_id": "theirs.clerk"},
+            "unknown-member", _A_CLERK,
+        )
+    ],
+    ("PUT", "/v1/budgets/<uuid:budget_id>"): [
+        Guess(
+            (OPERATOR,), {"budget_id": "theirs.budget"}, "budget-id-reused", _A_BUDGET,
+            grants=(PROGRAMME,), status=409,
+        )
+    ],
+    ("PUT", "/v1/donation-projects/<uuid:project_id>"): [
+        Guess(
+            (OPERATOR,), {"project_id": "theirs.project"}, "donation-project-id-reused",
+            _A_PROJECT, grants=(PROGRAMME,), status=409,
+        )
+    ],
     ("PUT", "/v1/members/<uuid:member_id>"): [
         Guess(
             (ADMINISTRATOR,),
@@ -432,8 +794,14 @@ TAKEN: dict[tuple[str, str], list[Guess]] = {
     ],
     ("PUT", "/v1/consumptions/<uuid:consumption_id>"): [
         Guess(
-            ("merchant", "key"), {"consumption_id": "theirs.consumption"}, "consumption-id-reused",
+            _TILLS, {"consumption_id": "theirs.consumption"}, "consumption-id-reused",
             {"code": "mine.voucher"}, status=409,
+        )
+    ],
+    ("PUT", "/v1/code-devices/<uuid:device_id>"): [
+        Guess(
+            ("resident",), {"device_id": "theirs.code_device"}, "code-device-id-reused",
+            {"name": "p"}, status=409,
         )
     ],
     ("PUT", "/v1/staff/activities/<uuid:activity_id>"): [
@@ -456,12 +824,20 @@ TAKEN: dict[tuple[str, str], list[Guess]] = {
 
 # Ids behind which nothing is anybody's, each with the reason.
 NOTHING_TO_GUESS: dict[tuple[str, str], str] = {
+    ("PUT", SCAN): (
+        "a live code is its resident's leave, and no id; a scan's id that is taken is refused"
+        " before anything is told: tests/rewards/tills/test_scans.py"
+    ),
+    ("POST", "/v1/consumptions"): (
+        "each scan is signed by a scanner of the caller's: tests/rewards/tills/test_offline.py"
+    ),
     ("PUT", "/v1/me/children/<uuid:child_id>"): (
         "the id is the guardian's own: another guardian's same one stands for another child"
     ),
     ("PUT", "/v1/verifications/<uuid:verification_id>"): (
         "a verifier's word is about any resident, and the answer tells nothing else of them"
     ),
+    ("GET", "/v1/donation-projects"): "published: ?programme= chooses among what all may read",
     ("GET", "/v1/catalogue/methods"): "published: ?programme= chooses among what all may read",
     ("GET", "/v1/catalogue/rules"): "the same for everybody: ?programme= chooses",
     ("GET", "/v1/catalogue/tariffs"): "published: ?programme= chooses among what all may read",

@@ -128,6 +128,7 @@ def test_the_guesses_are_at_things_that_are_there(world, client, bearer):
             f"{holder}/reviews/{theirs.held}",
             f"{holder}/appeals/{theirs.refused}",
             f"/v1/programmes/{theirs.programme}/liability",
+            f"/v1/merchants/{theirs.merchant}",
             f"/v1/scenes/{theirs.scene}",
             f"/v1/scenes/{theirs.scene}/changes",
             f"/v1/districts/{theirs.district}/report?month=2016-04",

@@ -15,6 +15,7 @@ LISTS = {
     "/v1/corrections": ("corrections", "id", "correction"),
     "/v1/activity-corrections": ("corrections", "id", "activity_correction"),
     "/v1/reviews": ("reviews", "activity_id", "held"),
+    "/v1/top-ups": ("top_ups", "id", "top_up"),
     "/v1/appeals": ("appeals", "activity_id", "refused"),
 }
 
@@ -139,12 +140,46 @@ def test_drafts_are_those_of_the_programme(world, client, bearer):
     assert both <= codes(client, *place, bearer("auditor", "s"))
 
 
+def test_merchants_are_those_of_the_programme(world, walked, bearer):
+    for own in (world.mine, world.theirs):
+        headers = bearer("operator", "s", programme=own.programme)
+        listed = {each["id"] for each in walked("/v1/merchants", "merchants", headers, 1)}
+        assert listed == {str(own.merchant)}
+    assert list(walked("/v1/merchants", "merchants", bearer("auditor", "s", programme=""))) == []
+
+
+def test_budgets_are_those_of_the_programme(world, walked, bearer):
+    for own in (world.mine, world.theirs):
+        headers = bearer("auditor", "s", programme=own.programme)
+        listed = {each["id"] for each in walked("/v1/budgets", "budgets", headers, 1)}
+        assert listed == {str(own.budget)}
+    assert list(walked("/v1/budgets", "budgets", bearer("auditor", "s", programme=""))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "rows", "name"),
+    [
+        ("shops", "shops", "shop"),
+        ("scanners", "scanners", "scanner"),
+        ("agreements", "agreements", "agreement"),
+        ("staff", "staff", "clerk"),
+    ],
+)
+def test_what_a_merchant_has_is_told_to_its_manager(world, walked, bearer, path, rows, name):
+    for own, other in ((world.mine, world.theirs), (world.theirs, world.mine)):
+        headers = bearer("merchant_manager", "s", own.merchant, programme=own.programme)
+        url = f"/v1/merchants/{own.merchant}/{path}"
+        listed = {each["id"] for each in walked(url, rows, headers, 1)}
+        assert str(getattr(own, name)) in listed
+        assert str(getattr(other, name)) not in listed
+
+
 def test_members_are_those_with_a_grant_in_the_programme(world, walked, bearer):
     headers = bearer("administrator", "s", programme=world.mine.programme)
 
     listed = {each["id"] for each in walked("/v1/members", "members", headers)}
 
-    assert listed == {str(world.mine.member)}
+    assert listed == {str(world.mine.member), str(world.mine.clerk)}
 
 
 def test_the_admin_log_is_that_of_the_programme(world, walked, bearer):

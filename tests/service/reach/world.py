@@ -3,7 +3,7 @@ the other.
 """
 
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,20 +18,24 @@ from ledgers import corrections
 from ledgers.accounts import PERSONAL, account_key
 from ledgers.base import Base
 from ledgers.models import Transfer
-from rewards.models import Offer
-from rewards.offers.listing import add_merchant, publish
+from rewards.merchants import agreements, scanners, shops
+from rewards.models import CodeDevice, Offer, Scan
+from rewards.offers import budgets, projects
 from rewards.redeeming.redemption import redeem
 from rewards.voucher_codes import voucher_code
 from service.admin.log import Actor
 from service.api_keys.keys import NewKey
 from service.api_keys.keys import make as make_key
+from service.buyers import buyer_of
 from service.db import Database
 from service.identity import cards
 from service.identity.family.delegations import begin as begin_delegation
 from service.identity.logins.sessions import Login, begin
 from service.identity.staff.models import Staff, StaffGrant
 from service.services import Services
+from tests import shopping
 from tests.catalogues import NOW, OF_OLD, TOWN, a_programme, an_act
+from tests.settlements import LATELY, a_drafted, lines_for
 
 HELD = {"kind": "sample", "permille": 1000}
 UP_TO_100 = {"kind": "quantity_range", "min": 1, "max": 100}
@@ -79,6 +83,18 @@ class Side:
     entry: UUID = field(default_factory=uuid4)
     registration: UUID = field(default_factory=uuid4)
     consumption: UUID = field(default_factory=uuid4)
+    shop: UUID = field(default_factory=uuid4)
+    scanner: UUID = field(default_factory=uuid4)
+    agreement: UUID = field(default_factory=uuid4)
+    clerk: UUID = field(default_factory=uuid4)
+    budget: UUID = field(default_factory=uuid4)
+    project: UUID = field(default_factory=uuid4)
+    top_up: UUID = field(default_factory=uuid4)  # Of the resident, and open for hours.
+    webhook: UUID = field(default_factory=uuid4)
+    settlement: UUID = field(default_factory=uuid4)
+    scan: UUID = field(default_factory=uuid4)
+    code_device: UUID = field(default_factory=uuid4)
+    webhook_message: UUID = field(default_factory=uuid4)
     spare_card: str = field(default_factory=lambda: f"CARD{uuid4().hex[:12].upper()}")
 
     @property
@@ -114,7 +130,26 @@ def nobody() -> Side:
 
 def a_side(services: Services, town: str = TOWN) -> Side:
     """Committed."""
-    return services.database.transact(lambda session: _side(session, services, town))
+    side = services.database.transact(lambda session: _side(session, services, town))
+    services.database.transact(lambda session: _around_merchant(session, side))
+    services.database.transact(
+        lambda session: shopping.an_open_top_up(
+            session, side.resident, order_id=side.top_up, offer_id=side.offer
+        )
+    )
+    services.database.transact(lambda session: _at_till(session, side))
+    services.database.transact(lambda session: _settled(session, side))
+    services.database.transact(
+        lambda session: shopping.a_webhook(
+            session, side.merchant, endpoint_id=side.webhook, message_id=side.webhook_message
+        )
+    )
+    return side
+
+
+def _settled(session: Session, side: Side) -> None:
+    lines_for(session, side.merchant, [500], at=LATELY.begins_at)
+    a_drafted(session, side.merchant, LATELY, id_=side.settlement)
 
 
 def _side(session: Session, services: Services, town: str) -> Side:
@@ -140,8 +175,8 @@ def _side(session: Session, services: Services, town: str) -> Side:
     )
     offer = _offer(session, trial.holder_id, merchant)
     redeemed = redeem(
-        session, uuid4(), holder_id=resident, programme_holder_id=trial.holder_id,
-        offer_id=offer.id, code_key=services.voucher_key, now=NOW,
+        session, uuid4(), buyer=buyer_of(session, resident), offer_id=offer.id,
+        codes=services.codes, now=NOW,
     )  # fmt: skip
     card = f"CARD{uuid4().hex[:12].upper()}"
     cards.give_card(session, services.keyring, card, resident, now=NOW)
@@ -186,21 +221,63 @@ def _employed(session: Session, programme: str) -> tuple[UUID, UUID]:
 
 def _a_key(session: Session, services: Services, merchant: UUID) -> tuple[UUID, str]:
     boss = Actor("boss", "administrator", "*", "api", "192.0.2.1", "")
-    new = NewKey(uuid4(), "merchant", str(merchant), "a till", ("consumptions",))
+    new = NewKey(
+        uuid4(),
+        "merchant",
+        str(merchant),
+        "a till",
+        ("consumptions", "offers", "scans", "settlements", "webhooks"),
+    )
     made = make_key(session, services.keyring, new, actor=boss, now=datetime.now(UTC))
     assert made.written is not None
     return made.key.id, made.written
 
 
 def _offer(session: Session, issuer: UUID, merchant: UUID) -> Offer:
-    add_merchant(session, merchant, name_zh="店", name_en="Shop")
-    offer = Offer(
-        id=uuid4(), merchant_id=merchant, programme_holder_id=issuer, title_zh="茶",
-        title_en="Tea", price_points=10, on_sale_from=NOW - timedelta(days=1),
-        on_sale_to=NOW + timedelta(days=36_500),
+    shopping.a_merchant(session, issuer, merchant_id=merchant)
+    offer_id = shopping.an_offer(session, issuer, merchant, price_points=10, stock_units=1_000)
+    return session.get_one(Offer, offer_id)
+
+
+def _around_merchant(session: Session, side: Side) -> None:
+    """What a merchant has, and what the programme has for merchants."""
+    own, made = side.merchant, {"made_by": "m", "now": NOW}
+    whole = (date(2026, 1, 1), date(2027, 1, 1))
+    shops.put(session, shops.NewShop(side.shop, own, "店", "Shop", "一号"), **made)
+    scanner = scanners.NewScanner(side.scanner, own, side.shop, "till")
+    scanners.make(session, scanner, b"k" * 32, **made)
+    agreement = agreements.NewAgreement(side.agreement, own, *whole, "fixed", 500, None, "d")
+    agreements.put(session, agreement, zone="Asia/Shanghai", **made)
+    budgets.put(session, budgets.NewBudget(side.budget, side.issuer, "b", *whole, 9_000), **made)
+    texts = ("森林", "Forest", "木", "Wood")
+    project = projects.NewProject(side.project, side.issuer, own, *texts, 7_000)
+    projects.put(session, project, **made)
+    granted = {"granted_at": NOW, "granted_by": "boss"}
+    session.add(
+        Staff(id=side.clerk, login=f"c-{side.clerk}", display_name="C", made_at=NOW, made_by="boss")
+    )
+    session.flush()
+    session.add(
+        StaffGrant(
+            id=uuid4(), staff_id=side.clerk, role="merchant", programme_code=side.programme,
+            scope=str(own), **granted,
+        )
     )  # fmt: skip
-    publish(session, offer, stock_units=1_000)
-    return offer
+
+
+def _at_till(session: Session, side: Side) -> None:
+    """The resident's phone, and a scan of it that is open."""
+    session.add_all(
+        [
+            CodeDevice(id=side.code_device, holder_id=side.resident, name="p", made_at=NOW),
+            Scan(
+                id=side.scan, merchant_id=side.merchant, holder_id=side.resident,
+                code_device_id=side.code_device, step=1, opened_by="m", opened_at=NOW,
+                ends_at=datetime.now(UTC) + timedelta(days=1),
+            ),
+        ]
+    )  # fmt: skip
+    session.flush()
 
 
 def _draft(session: Session, programme: str) -> str:

@@ -1,0 +1,1 @@
+"""Tills over HTTP: how often codes may be wrong, and what of it the admin log keeps."""

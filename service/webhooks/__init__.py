@@ -1,0 +1,1 @@
+"""Sending webhooks: rewards.webhooks says what, when and where to."""
