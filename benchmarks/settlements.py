@@ -32,7 +32,7 @@ from rewards.settling.periods import Period, month_of
 from rewards.settling.reconciling import of_settlement
 from rewards.voucher_codes import Codes
 from service.db import Database, owner_engine
-from service.settling import drafts, exporting, files
+from service.settling import as_csv, as_workbook, drafts, exporting, files
 
 PROGRAMME = "demo-2016"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -202,10 +202,10 @@ def run(url: str, lines: int) -> None:
     assert left["fen", CLEARING] == 0
     about = database.transact(lambda session: exporting.read(session, key))
     with measured("CSV", lines):
-        size = spent(exporting.csv_of(database, about))
+        size = spent(as_csv.csv_of(database, about))
     print(f"  {size:.0f} MiB")
     with measured("XLSX", lines):
-        size = spent(exporting.xlsx_of(database, about))
+        size = spent(files.chunks(as_workbook.workbook_of(database, about)))
     print(f"  {size:.0f} MiB")
     with tempfile.TemporaryFile() as file:
         statement(database, key, cast(IO[bytes], file))

@@ -80,8 +80,7 @@ class VoucherConsumed(DomainError):
         self.consumed_at = consumed_at.isoformat()
         self.consumption_id = consumption_id
         self.shop_id = shop_id
-        self.shop_zh = shop_zh or "未登记的门店"
-        self.shop_en = shop_en or "a shop that was not named"
+        self.shop = (shop_zh or "未登记的门店", shop_en or "a shop that was not named")
 
 
 class VoucherLapsed(DomainError):

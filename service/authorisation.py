@@ -136,6 +136,13 @@ def check_merchant(session: Session, caller: Caller, merchant_id: UUID) -> Merch
     return found
 
 
+def only_pauses_offers(caller: Caller) -> bool:
+    """Whether who works on an offer takes it off sale for now, and no further: a merchant's own
+    people do; the programme's put it on sale and end it.
+    """
+    return caller.role in MERCHANT_ROLES
+
+
 def check_division(caller: Caller, division_code: str) -> None:
     """Raises UnknownDivision for one out of the grant's, and for any where an officer has none.
 

@@ -28,6 +28,7 @@ COMMANDS = {  # By name: module of ``service.commands``, and what it calls the c
     "corrections": "corrections:corrections",
     "db": "databases:db",
     "demo": "serving:demo",
+    "double-uses": "double_uses:double_uses",
     "feeds": "feeds:feeds",
     "identity": "identity:identity",
     "import": "importing:import_",

@@ -18,6 +18,7 @@ ATTEMPTS_MAX = 5
 FRESH_S = 1  # A connection that served within it is taken to live: asking is a round trip.
 REQUEST_STATEMENT_MS = 15_000  # Whoever asked has gone by then; jobs and commands may take longer.
 _RETRYABLE = {"40001", "40P01"}  # Serialisation failure, deadlock.
+_MADE_MEANWHILE = "23505"  # A key that is there: another made the same row at once.
 T = TypeVar("T")
 
 
@@ -52,14 +53,16 @@ class Database:
         """Run ``work`` in a transaction and commit; the answer counts only when this returns.
 
         A deadlock or serialisation failure rolls back and runs ``work`` again, whole, at most
-        ATTEMPTS_MAX times: so ``work`` must do nothing outside its session.
+        ATTEMPTS_MAX times: so ``work`` must do nothing outside its session. So does a row that
+        another made at once, of a retry sent beside its request, say: ``work`` sees it then.
         """
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 with self._sessions.begin() as session:
                     return work(session)
             except DBAPIError as error:
-                if not is_retryable(error) or attempt == ATTEMPTS_MAX:
+                again = is_retryable(error) or _sqlstate(error) == _MADE_MEANWHILE
+                if not again or attempt == ATTEMPTS_MAX:
                     raise
             time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret.
         raise AssertionError("unreachable")
@@ -130,17 +133,21 @@ def _ask_what_stood_idle(engine: Engine) -> None:
 
 def is_retryable(error: DBAPIError) -> bool:
     """Whether running the whole transaction again may well succeed."""
-    return getattr(error.orig, "sqlstate", None) in _RETRYABLE
+    return _sqlstate(error) in _RETRYABLE
 
 
 def is_too_slow(error: DBAPIError) -> bool:
     """Whether a statement took longer than it may."""
-    return getattr(error.orig, "sqlstate", None) == "57014"
+    return _sqlstate(error) == "57014"
 
 
 def is_unavailable(error: DBAPIError) -> bool:
     """Whether the server is away, restarting or refusing connections."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = _sqlstate(error)
     if state is None:
         return isinstance(error, OperationalError)
-    return str(state).startswith(("08", "57P", "53"))
+    return state.startswith(("08", "57P", "53"))
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

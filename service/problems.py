@@ -95,6 +95,10 @@ def register(app: Flask) -> None:
 
 def respond(kind: ProblemType, headers: dict[str, str] | None = None, **members: Any) -> Response:
     """The problem document of a kind, in the caller's language."""
+    members = {
+        name: chosen(Text(*value)) if isinstance(value, tuple) else value
+        for name, value in members.items()
+    }
     return _document(
         kind.status,
         {

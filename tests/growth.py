@@ -33,6 +33,7 @@ NOT_LED = {
     "ix_redemption_offer_id": "what an offer sold: a project's progress, an audit",
     "ix_top_up_next_at": "the job looks for whatever is due",
     "ix_top_up_order_id": "the gateway and operators know an order by its own id",
+    "ix_settlement_unfinished": "the job takes up whatever was left half made; nearly nothing",
     "ix_top_up_contradicted_at": "what operators look at: nearly nothing",
 }
 

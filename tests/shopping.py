@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import open_payable
@@ -285,3 +286,14 @@ def an_open_top_up(
     session.add(top_up)
     session.flush()
     return top_up.order_id
+
+
+def a_contradicted_top_up(session: Session, holder_id: UUID) -> UUID:
+    """The same, done long ago; then the gateway said that it was refused. Answers its id."""
+    order_id = an_open_top_up(session, holder_id)
+    top_up = session.scalars(select(TopUp).where(TopUp.order_id == order_id)).one()
+    top_up.state, top_up.gateway_reference, top_up.next_at = "done", "R-7", None
+    top_up.answered = "refused no such card"
+    top_up.ended_at = top_up.contradicted_at = LONG_AGO
+    session.flush()
+    return order_id

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from ledgers.posting import AMOUNT_MAX
 from rewards.merchants import merchants
 from rewards.merchants.errors import (
     AgreementInUse,
@@ -25,6 +26,7 @@ from rewards.models import Agreement, Offer, OfferVersion
 FIXED, SHARE, FREE = "fixed", "share", "free"
 PRICE_RULES = (FIXED, SHARE, FREE)
 SHARE_BP_MAX = 10_000
+FIXED_FEN_MAX = AMOUNT_MAX // 10_000  # So many units are donated at once, at most.
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -91,6 +93,7 @@ def listed(
 
 def _check(new: NewAgreement) -> None:
     assert new.price_rule in PRICE_RULES
+    assert new.fixed_fen is None or 0 < new.fixed_fen <= FIXED_FEN_MAX
     fixed, share = new.fixed_fen is not None, new.share_bp is not None
     if (fixed, share) != (new.price_rule == FIXED, new.price_rule == SHARE):
         raise PriceRuleDoesNotFit("price_rule")

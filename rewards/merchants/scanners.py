@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from rewards.merchants import merchants, shops
@@ -73,6 +73,18 @@ def retire(session: Session, merchant_id: UUID, scanner_id: UUID, *, now: dateti
     scanner.retired_at = scanner.retired_at or now
     session.flush()
     return scanner
+
+
+def retire_all(session: Session, merchant_id: UUID, *, now: datetime) -> Sequence[Scanner]:
+    """Retire all of a merchant's scanners that are not; answers them. One statement."""
+    statement = (
+        update(Scanner)
+        .where(Scanner.merchant_id == merchant_id, Scanner.retired_at.is_(None))
+        .values(retired_at=now)
+        .returning(Scanner)
+    )
+    retired = session.scalars(statement, execution_options={"populate_existing": True}).all()
+    return sorted(retired, key=lambda one: one.id)
 
 
 def get(session: Session, merchant_id: UUID, scanner_id: UUID) -> Scanner:

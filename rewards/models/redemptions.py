@@ -52,7 +52,8 @@ class TopUp(Base):
     redemption and holder: the redemption's id is the client's, and two residents may send the same.
 
     ``next_at`` is when the job asks next; ``answered`` what was heard last. Contradicted: after the
-    first final answer came another one, which nobody acted on and ``answered`` keeps.
+    first final answer came another one, which nobody acted on and ``answered`` keeps; until a
+    person has settled it with the gateway.
     """
 
     __tablename__ = "top_up"

@@ -147,56 +147,56 @@ class PoolFileReused(DomainError):
         self.file_id = file_id
 
 
-class PoolFileUnreadable(DomainError):
-    """A file of codes is refused whole, at a line."""
+class PoolLineEmpty(DomainError):
+    """A line without a code, before the last one. By this and the next ones nothing is loaded."""
 
-    def __init__(self, line: int, why: str) -> None:
-        super().__init__(f"line {line}: {why}")
+    def __init__(self, line: int) -> None:
+        super().__init__(f"line {line}: no code")
         self.line = line
 
 
-class PoolLineEmpty(PoolFileUnreadable):
-    """A line without a code, before the last code."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line, "no code")
-
-
-class PoolCodeTooLong(PoolFileUnreadable):
+class PoolCodeTooLong(DomainError):
     """A code of more characters than are allowed."""
 
     def __init__(self, line: int, length_max: int) -> None:
-        super().__init__(line, f"longer than {length_max} characters")
+        super().__init__(f"line {line}: longer than {length_max} characters")
+        self.line = line
         self.length_max = length_max
 
 
-class PoolCodeUnprintable(PoolFileUnreadable):
+class PoolCodeUnprintable(DomainError):
     """Control characters, or bytes that are text in neither encoding."""
 
     def __init__(self, line: int) -> None:
-        super().__init__(line, "not text: control characters, or neither UTF-8 nor GB 18030")
+        super().__init__(
+            f"line {line}: not text: control characters, or neither UTF-8 nor GB 18030"
+        )
+        self.line = line
 
 
-class PoolCodeRepeated(PoolFileUnreadable):
+class PoolCodeRepeated(DomainError):
     """The code is on an earlier line, too."""
 
     def __init__(self, line: int, first_line: int) -> None:
-        super().__init__(line, f"the same code as on line {first_line}")
+        super().__init__(f"line {line}: the same code as on line {first_line}")
+        self.line = line
         self.first_line = first_line
 
 
-class PoolCodeKnown(PoolFileUnreadable):
+class PoolCodeKnown(DomainError):
     """The code was loaded before, for this offer or another one of the merchant."""
 
     def __init__(self, line: int) -> None:
-        super().__init__(line, "the code was loaded before")
+        super().__init__(f"line {line}: the code was loaded before")
+        self.line = line
 
 
-class PoolFileTooLong(PoolFileUnreadable):
+class PoolFileTooLong(DomainError):
     """More codes than a file may have."""
 
     def __init__(self, line: int, codes_max: int) -> None:
-        super().__init__(line, f"more than {codes_max} codes")
+        super().__init__(f"line {line}: more than {codes_max} codes")
+        self.line = line
         self.codes_max = codes_max
 
 

@@ -64,7 +64,8 @@ def load(
         StockOfPool: the offer is of another kind.
         PoolFileReused: the id stands for another file.
         OfferStateRefuses: the offer ended.
-        PoolFileUnreadable: one of its kinds, with the line; nothing is loaded.
+        PoolLineEmpty, PoolCodeTooLong, PoolCodeUnprintable, PoolCodeRepeated, PoolCodeKnown,
+        PoolFileTooLong: with the line; nothing is loaded.
 
     Locks the merchant's offers of own codes, lowest id first, but not against redemptions.
     """

@@ -15,6 +15,7 @@ from rewards.models import Merchant, Offer, OfferVersion, Redemption, Voucher
 from rewards.redeeming import vouchers
 from rewards.redeeming.cancelling import cancel_until
 from rewards.redeeming.redemption import who_acted
+from rewards.redeeming.top_ups import acted_by_many
 from rewards.voucher_codes import Codes
 
 PAGE_MAX = 200
@@ -74,7 +75,7 @@ def page(
     before: Place | None = None,
     limit: int = 50,
 ) -> Page:
-    """Up to ``limit`` (1..PAGE_MAX) redemptions; four statements at most."""
+    """Up to ``limit`` (1..PAGE_MAX) redemptions; five statements at most."""
     assert 0 < limit <= PAGE_MAX
     query = _BOUGHT.where(Redemption.holder_id == holder_id)
     if before is not None:
@@ -119,7 +120,19 @@ def _standings(session: Session, rows: Sequence[_Row], codes: Codes) -> list[Sta
     fresh = {"populate_existing": True}
     found = session.scalars(query, execution_options=fresh) if hashes else ()
     by_id = {voucher.redemption_id: voucher for voucher in found}
-    ids = [redemption.id for redemption, _ in redeemed]
+    acted = _acted_by(session, redeemed)
+    return [Standing(*row, by_id.get(row[0].id), acted.get(row[0].id)) for row in rows]
+
+
+def _acted_by(
+    session: Session, redeemed: Sequence[tuple[Redemption, Offer]]
+) -> dict[UUID, str | None]:
+    """Who spent; of a top-up, which may have spent nothing yet or for good, who ordered it."""
+    ids = [redemption.id for redemption, offer in redeemed if offer.kind != "top_up"]
     actors = select(Posting.id, Posting.actor).where(Posting.id.in_(ids))
     acted = {id_: who_acted(actor) for id_, actor in session.execute(actors)} if ids else {}
-    return [Standing(*row, by_id.get(row[0].id), acted.get(row[0].id)) for row in rows]
+    orders = [redemption for redemption, offer in redeemed if offer.kind == "top_up"]
+    if orders:
+        ids = [redemption.id for redemption in orders]
+        acted |= acted_by_many(session, orders[0].holder_id, ids)
+    return acted

@@ -33,6 +33,7 @@ from rewards.redeeming.terms import (
 from rewards.settling.payables import NewLine, owe
 from rewards.voucher_codes import Codes
 
+_DERIVED = 5  # The version of ids that follow from others.
 _ONESELF = "holder:"  # Before the resident's own id, as the posting's actor.
 
 
@@ -131,6 +132,16 @@ def redeem(
     limits.refuse_beyond(terms, counted.fetchall()[0], units, buyer, now)
     _spend(session, terms, wish)
     return _hand_over(session, terms, wish)
+
+
+def check_sent(redemption_id: UUID) -> None:
+    """Refuse an id that a client may not make: postings of our own have ids that follow from others
+    (RFC 9562, version 5), and whoever took one first would stop a return, or a job for everybody.
+
+    Raises RedemptionReused.
+    """
+    if redemption_id.version == _DERIVED:
+        raise RedemptionReused(redemption_id)
 
 
 def get_redemption(session: Session, redemption_id: UUID, *, holder_id: UUID) -> Redemption:

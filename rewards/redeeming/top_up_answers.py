@@ -75,7 +75,9 @@ def wait_after(tries: int) -> timedelta:
 
 
 def _compare(top_up: TopUp, outcome: Outcome, now: datetime) -> None:
-    if outcome.is_final and not agrees(top_up, outcome) and top_up.contradicted_at is None:
+    """What a person has settled (``top_up_queue.tick_off``) is told apart by what was said."""
+    against = outcome.is_final and not agrees(top_up, outcome)
+    if against and top_up.contradicted_at is None and top_up.answered != outcome.said:
         top_up.answered, top_up.contradicted_at = outcome.said, now
 
 

@@ -90,13 +90,29 @@ def hurry(session: Session, order_id: UUID, *, now: datetime) -> TopUp:
 
     Raises UnknownTopUp. Locks the row.
     """
-    top_up = get(session, order_id)
-    key = (top_up.holder_id, top_up.redemption_id)
-    top_up = session.get_one(TopUp, key, populate_existing=True, with_for_update=True)
+    top_up = _locked(session, order_id)
     if top_up.next_at is not None and top_up.next_at > now:
         top_up.next_at = now
         session.flush()
     return top_up
+
+
+def tick_off(session: Session, order_id: UUID) -> TopUp:
+    """A person has settled with the gateway what it said against the outcome that stands: the order
+    is no longer listed. The same said again does not list it anew; something else does.
+
+    Raises UnknownTopUp. Locks the row.
+    """
+    top_up = _locked(session, order_id)
+    top_up.contradicted_at = None
+    session.flush()
+    return top_up
+
+
+def _locked(session: Session, order_id: UUID) -> TopUp:
+    top_up = get(session, order_id)
+    key = (top_up.holder_id, top_up.redemption_id)
+    return session.get_one(TopUp, key, populate_existing=True, with_for_update=True)
 
 
 def hanging(

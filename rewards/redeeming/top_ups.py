@@ -5,22 +5,24 @@ transaction; its first final answer is booked (``rewards.redeeming.top_up_answer
 between is asked for again by a job (``rewards.redeeming.top_up_queue``).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import is_closed
 from ledgers.errors import AccountClosed, UnknownAccount
 from ledgers.funds import lock_holder
-from ledgers.holds import DAYS_MAX, NewHold, find_hold, reserve
-from ledgers.models import Posting
+from ledgers.holds import DAYS_MAX, NewHold, reserve
+from ledgers.models import Hold, Posting
 from rewards.errors import RedemptionReused, UnknownOffer
 from rewards.models import Redemption, TopUp
 from rewards.redeeming import limits, stock
 from rewards.redeeming.buyers import Buyer
 from rewards.redeeming.days import day_of
-from rewards.redeeming.redemption import Redeemed
+from rewards.redeeming.redemption import Redeemed, who_acted
 from rewards.redeeming.terms import Terms, check_sale, check_units, load
 from rewards.redeeming.top_up_errors import NotATopUp
 
@@ -81,10 +83,16 @@ def order(
 
 def acted_by(session: Session, redemption: Redemption) -> str | None:
     """Who ordered it for the resident; None where it was the resident."""
-    hold = find_hold(session, redemption.holder_id, hold_id_of(redemption.id))
-    if hold is None or hold.actor == _oneself(redemption.holder_id):
-        return None
-    return hold.actor
+    return acted_by_many(session, redemption.holder_id, [redemption.id]).get(redemption.id)
+
+
+def acted_by_many(
+    session: Session, holder_id: UUID, redemption_ids: Sequence[UUID]
+) -> dict[UUID, str | None]:
+    """The same for redemptions of one resident, by their ids; one statement."""
+    holds = {hold_id_of(id_): id_ for id_ in redemption_ids}
+    query = select(Hold.id, Hold.actor).where(Hold.holder_id == holder_id, Hold.id.in_(holds))
+    return {holds[hold_id]: who_acted(actor) for hold_id, actor in session.execute(query)}
 
 
 def _oneself(holder_id: UUID) -> str:

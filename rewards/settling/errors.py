@@ -113,10 +113,11 @@ class DisputeStands(DomainError):
 
 
 class UnreadableStatement(DomainError):
-    """A merchant's file cannot be read; nothing was compared. ``line`` counts from 1."""
+    """A merchant's file cannot be read; nothing was compared. ``line`` counts from 1, ``cause`` is
+    for people: (Chinese, English).
+    """
 
     def __init__(self, line: int, *, why_zh: str, why_en: str) -> None:
         super().__init__(f"line {line}: {why_en}")
         self.line = line
-        self.why_zh = why_zh
-        self.why_en = why_en
+        self.cause = (why_zh, why_en)

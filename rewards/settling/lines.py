@@ -1,23 +1,23 @@
-"""Lines of a settlement as merchants and auditors read them: page by page, in flat memory.
+"""Lines of a settlement: a page of them as merchants and auditors read it, or all of them, page by
+page in flat memory, as files want them.
 
-Kept here: nothing of a resident. A voucher is named by the end of its redemption's id, which is
-random and opens nothing.
+Kept here: nothing of a resident. A line has its redemption's id, as what the tills are told has.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from ledgers.bulk import together
 from rewards.models import OfferVersion, SettlementLine, Shop
 from rewards.settling.drafting import Key
 
 PAGE_LINES = 5_000
-REFERENCE_DIGITS = 12
 
 
 class Words(NamedTuple):
@@ -39,7 +39,7 @@ class Told(NamedTuple):
     offer_id: UUID
     version: int
     title: Words
-    voucher: str
+    redemption_id: UUID
     consumption_id: UUID | None
     shop_id: UUID | None
     shop: Words
@@ -93,45 +93,21 @@ _COLUMNS = (
 )
 
 
-def page(
-    session: Session,
-    key: Key,
-    *,
-    after: UUID | None = None,
-    limit: int,
-    names: Names | None = None,
-) -> list[Told]:
-    """The next ``limit`` lines by id; three statements at most, one where all names are known."""
+def page(session: Session, key: Key, *, after: UUID | None = None, limit: int) -> list[Told]:
+    """The next ``limit`` lines by id; three statements at most."""
     query = select(*_COLUMNS).where(
         SettlementLine.merchant_id == key.merchant_id, SettlementLine.settlement_id == key.id
     )
     if after is not None:
         query = query.where(SettlementLine.id > after)
     rows = session.execute(query.order_by(SettlementLine.id).limit(limit)).all()
-    known = names or Names()
-    known.learn(
+    names = Names()
+    names.learn(
         session,
         {(row.offer_id, row.version) for row in rows},
         {row.shop_id for row in rows if row.shop_id is not None},
     )
-    return [_told(row, known) for row in rows]
-
-
-def pages(
-    transact: Callable[[Callable[[Session], list[Told]]], list[Told]], key: Key
-) -> Iterator[Sequence[Told]]:
-    """All lines, PAGE_LINES at a time, each page a transaction: the lines of a settlement that is
-    no longer drafted do not change, unless it is voided.
-    """
-    names, after = Names(), None
-    while True:
-        step = partial(page, key=key, after=after, limit=PAGE_LINES, names=names)
-        found = transact(step)
-        if found:
-            yield found
-        if len(found) < PAGE_LINES:
-            return
-        after = found[-1].id
+    return [_told(row, names) for row in rows]
 
 
 def _told(row: Any, names: Names) -> Told:
@@ -142,7 +118,7 @@ def _told(row: Any, names: Names) -> Told:
         row.offer_id,
         row.version,
         names.title(row.offer_id, row.version),
-        reference_of(row.redemption_id),
+        row.redemption_id,
         row.consumption_id,
         row.shop_id,
         names.shop(row.shop_id),
@@ -152,6 +128,39 @@ def _told(row: Any, names: Names) -> Told:
     )
 
 
-def reference_of(redemption_id: UUID) -> str:
-    """How people name a voucher without its code."""
-    return redemption_id.hex[-REFERENCE_DIGITS:].upper()
+# Its id, kind, amount in fen, offer, version, redemption, consumption, shop, the seconds since 1970
+# when it took place and when it was recorded, and the line that it takes back. Ids are text: made
+# to objects and back they took most of the time of a file.
+Row = tuple[
+    str, str, int, str, int, str, str | None, str | None, int, int, str | None
+]  # fmt: skip
+_PAGE: LiteralString = """
+    SELECT id::text, kind, amount_fen, offer_id::text, version, redemption_id::text,
+        consumption_id::text, shop_id::text, floor(extract(epoch FROM occurred_at))::bigint,
+        floor(extract(epoch FROM recorded_at))::bigint, reverses_id::text
+    FROM settlement_line
+    WHERE merchant_id = %(merchant)s AND settlement_id = %(settlement)s AND id > %(after)s
+    ORDER BY settlement_line.id LIMIT %(limit)s
+"""
+
+
+def pages(
+    transact: Callable[[Callable[[Session], list[Row]]], list[Row]], key: Key
+) -> Iterator[Sequence[Row]]:
+    """All lines by id, PAGE_LINES at a time, each page a transaction: the lines of a settlement
+    that is no longer drafted do not change, unless it is voided.
+    """
+    after = UUID(int=0)
+    while True:
+        found = transact(partial(_page, key=key, after=after))
+        if found:
+            yield found
+        if len(found) < PAGE_LINES:
+            return
+        after = UUID(found[-1][0])
+
+
+def _page(session: Session, key: Key, after: UUID) -> list[Row]:
+    within = {"merchant": key.merchant_id, "settlement": key.id}
+    (cursor,) = together(session, (_PAGE, within | {"after": after, "limit": PAGE_LINES}))
+    return cursor.fetchall()

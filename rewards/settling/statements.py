@@ -75,6 +75,8 @@ def read_statement(file: IO[bytes], zone: ZoneInfo) -> Iterator[Taken]:
         raise _refusal(
             max(rows.line_num, 1), "不是 CSV 格式", f"no line of CSV: {error}"
         ) from error
+    finally:
+        text.detach()  # The file is the caller's to close.
 
 
 def _encoding(file: IO[bytes]) -> str:

@@ -171,6 +171,14 @@ class ResidentGone(DomainError):
         super().__init__("the account was closed")
 
 
+class ResidentLacksPoints(DomainError):
+    """Who showed the code has too few points; how many is none of the till's business."""
+
+    def __init__(self, need_points: int) -> None:
+        super().__init__(f"{need_points} points needed, and the resident has fewer")
+        self.need_points = need_points
+
+
 class NotForTills(DomainError):
     """An offer from which nothing is handed out in a shop."""
 

@@ -19,7 +19,7 @@ LENGTH_MAX = 80
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U.
 _ID_LETTERS, _MAC_LETTERS = 26, 16
 _WRITTEN = re.compile(
-    rf"TH1\.([{_ALPHABET}]{{{_ID_LETTERS}}})\.([1-9][0-9]{{0,11}})\.([{_ALPHABET}]{{{_MAC_LETTERS}}})"
+    rf"TH1\.([{_ALPHABET}]{{{_ID_LETTERS}}})\.([1-9][0-9]{{0,8}})\.([{_ALPHABET}]{{{_MAC_LETTERS}}})"
 )
 
 

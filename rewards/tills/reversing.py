@@ -3,17 +3,16 @@
 Later than that it is the programme's to refund (``rewards.redeeming.refunding``).
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from ledgers.ids import uuid7_floor
 from rewards.errors import UnknownConsumption
-from rewards.models import Consumption, SettlementLine, Voucher
+from rewards.models import Consumption, Voucher
 from rewards.redeeming.days import day_of
-from rewards.settling.payables import NewLine, owe
+from rewards.settling.payables import line_of, owe, taking_back
 from rewards.tills.deciding import Consumed, consumed
 from rewards.tills.errors import ReversalTooLate, VoucherRefunded
 from rewards.tills.looking import Found, Taken, Terms, lock_vouchers, taken, terms_of
@@ -61,7 +60,8 @@ def reverse_consumption(
     if consumed_on != today:
         raise ReversalTooLate(consumed_on=consumed_on, today=today)
     _give_back(session, before, voucher, actor, now)
-    _take_line_back(session, before, voucher, terms, merchant_id, actor, now, request_id)
+    _take_line_back(session, before, terms, merchant_id, actor, now, request_id)
+    _tell(session, before, voucher, merchant_id, now)
     return consumed(before._replace(reversed_at=now), voucher, terms)
 
 
@@ -81,40 +81,23 @@ def _give_back(session: Session, before: Taken, voucher: Found, actor: str, now:
 def _take_line_back(
     session: Session,
     before: Taken,
-    voucher: Found,
     terms: Terms,
     merchant_id: UUID,
     actor: str,
     now: datetime,
     request_id: str | None,
 ) -> None:
-    """What was taken before there were settlements has no line."""
     recorded_at = session.scalar(select(Consumption.recorded_at).where(Consumption.id == before.id))
-    if recorded_at is not None:
-        # A line's id carries the millisecond in which it was written: found by the primary key.
-        line = session.execute(
-            select(SettlementLine.id, SettlementLine.amount_fen).where(
-                SettlementLine.merchant_id == merchant_id,
-                SettlementLine.id >= uuid7_floor(recorded_at),
-                SettlementLine.id < uuid7_floor(recorded_at + timedelta(milliseconds=1)),
-                SettlementLine.consumption_id == before.id,
-                SettlementLine.kind == "consumption",
-            )
-        ).one()
-        back = NewLine(
-            merchant_id,
-            terms.programme_holder_id,
-            "reversal",
-            -line.amount_fen,
-            voucher.offer_id,
-            voucher.version,
-            voucher.redemption_id,
-            now,
-            consumption_id=before.id,
-            shop_id=before.shop_id,
-            reverses_id=line.id,
-        )
+    line = line_of(session, merchant_id, before.id, recorded_at=recorded_at)
+    if line is not None:
+        holder_id = terms.programme_holder_id
+        back = taking_back(line, "reversal", programme_holder_id=holder_id, now=now)
         owe(session, [back], actor=actor, now=now, request_id=request_id)
+
+
+def _tell(
+    session: Session, before: Taken, voucher: Found, merchant_id: UUID, now: datetime
+) -> None:
     content = {
         "consumption_id": str(before.id),
         "redemption_id": str(voucher.redemption_id),

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import is_closed
-from ledgers.errors import AccountClosed
+from ledgers.errors import AccountClosed, InsufficientPoints
 from rewards.errors import UnknownOffer, UnknownRedemption
 from rewards.models import Offer, Redemption, Scan
 from rewards.redeeming.buyers import Buyer
@@ -28,6 +28,7 @@ from rewards.tills.deciding import Consumed, Taking
 from rewards.tills.errors import (
     NotForTills,
     ResidentGone,
+    ResidentLacksPoints,
     ScanOver,
     ScanReused,
     UnknownLiveCode,
@@ -121,18 +122,21 @@ def redeem_here(
     again answers the same, also after the scan is over. The consumption's id follows from the
     redemption's.
 
-    Raises what ``redeem`` and ``consume`` raise, and:
+    Raises what ``redeem`` and ``consume`` raise, but for InsufficientPoints, and:
         UnknownOffer: none of this merchant's.
         NotForTills: it gives no voucher.
         ScanOver: the scan ended before.
         ResidentGone: the account was closed meanwhile.
+        ResidentLacksPoints: too few points; no more is told of them.
     """
     offer = load(session, offer_id).offer
     if offer.merchant_id != scan.merchant_id:
         raise UnknownOffer(offer_id)
     if offer.kind not in WITH_VOUCHER:
         raise NotForTills(offer_id)
-    if session.get(Redemption, (scan.holder_id, redemption_id)) is None:
+    consumption_id = uuid5(redemption_id, "consumption")
+    # By what was taken: what the resident had redeemed before is not taken once the scan is over.
+    if consumption_id not in taken(session, [consumption_id]):
         check_open(scan, now)
     try:
         redeemed = redeem(
@@ -147,11 +151,11 @@ def redeem_here(
         )
     except AccountClosed as error:
         raise ResidentGone from error
+    except InsufficientPoints as error:
+        raise ResidentLacksPoints(error.need_points) from error
     assert redeemed.voucher_code is not None
     hashes = hashes_of(scan.merchant_id, redeemed.voucher_code, codes)
-    return HandedOut(
-        redeemed, _take(session, scan, uuid5(redemption_id, "consumption"), hashes, till, now)
-    )
+    return HandedOut(redeemed, _take(session, scan, consumption_id, hashes, till, now))
 
 
 def hash_of(session: Session, scan: Scan, redemption_id: UUID, codes: Codes) -> bytes:

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from rewards.merchants import merchants
 from rewards.models import WebhookEndpoint
 from rewards.webhooks.addresses import is_public
 from rewards.webhooks.errors import (
@@ -53,6 +54,7 @@ def make(
         private: also plain http, and addresses of one's own network (development, intranets).
 
     Raises:
+        UnknownMerchant, MerchantEnded.
         BadWebhookAddress: nothing is sent there.
         WebhookReused: the id stands for another endpoint, or for one that has ended.
         TooManyWebhooks: LIVE_MAX of the merchant's are live.
@@ -66,6 +68,7 @@ def make(
         if is_ != (new.merchant_id, new.url, kinds, None):
             raise WebhookReused(new.id)
         return earlier
+    merchants.check_not_ended(merchants.get(session, new.merchant_id))
     check_address(new.url, private=private)
     live = select(func.count()).where(
         WebhookEndpoint.merchant_id == new.merchant_id, WebhookEndpoint.ended_at.is_(None)
@@ -92,6 +95,14 @@ def end(session: Session, merchant_id: UUID, endpoint_id: UUID, *, now: datetime
     """
     found = get(session, merchant_id, endpoint_id)
     found.ended_at = found.ended_at or now
+
+
+def live_ids(session: Session, merchant_id: UUID) -> Sequence[UUID]:
+    """Of a merchant's endpoints that have not ended."""
+    query = select(WebhookEndpoint.id).where(
+        WebhookEndpoint.merchant_id == merchant_id, WebhookEndpoint.ended_at.is_(None)
+    )
+    return session.scalars(query.order_by(WebhookEndpoint.id)).all()
 
 
 def get(session: Session, merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:

@@ -23,12 +23,33 @@ def hurry(session: Session, actor: Actor, order_id: UUID, *, now: datetime) -> T
     )
 
 
-def _object(session: Session, order_id: UUID) -> Object:
+def tick_off(
+    session: Session, actor: Actor, order_id: UUID, *, reason: str, now: datetime
+) -> TopUp:
+    """``top_up_queue.tick_off``, with its row of the admin log. Raises UnknownTopUp."""
+    return acting_on(
+        session,
+        actor,
+        "top_up.tick_off",
+        _object(session, order_id, reason),
+        lambda: top_up_queue.tick_off(session, order_id),
+        now=now,
+    )
+
+
+def _object(session: Session, order_id: UUID, reason: str | None = None) -> Object:
+    """``reason``: why nothing contradicts any more, told once nothing does."""
     top_up = top_up_queue.get(session, order_id)
     programme = programme_of(session, top_up.holder_id)
 
     def state() -> State:
         found = top_up_queue.get(session, order_id)
-        return {"state": found.state, "answered": found.answered, "next_at": found.next_at}
+        facts = {
+            "state": found.state,
+            "answered": found.answered,
+            "next_at": found.next_at,
+            "contradicted_at": found.contradicted_at,
+        }
+        return facts | {"reason": reason} if reason and not found.contradicted_at else facts
 
     return Object("top_up", str(order_id), programme, top_up.holder_id, state)

@@ -12,7 +12,7 @@ from rewards.merchants import agreements
 from service.admin.objects import acting_on
 from service.api.paging import PageQuery, cut
 from service.api.resources import Blueprint
-from service.api.wire import AMOUNT_MAX, IdCursor, Line
+from service.api.wire import IdCursor, Line
 from service.auth import actor, requires
 from service.authorisation import MERCHANT, WHOLE_MERCHANT
 from service.merchants import objects
@@ -37,7 +37,7 @@ class AgreementRequest(Schema):
         strict=True,
         allow_none=True,
         load_default=None,
-        validate=validate.Range(1, AMOUNT_MAX),
+        validate=validate.Range(1, agreements.FIXED_FEN_MAX),
         metadata={"description": "with `fixed`: for each unit"},
     )
     share_bp = fields.Integer(

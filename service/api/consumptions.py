@@ -94,7 +94,10 @@ class ConsumptionResponse(Schema):
 
 
 class ConsumptionsQuery(Schema):
-    day = fields.Date(metadata={"description": "of the programme's time zone; without it, today"})
+    day = fields.Date(
+        validate=validate.Range(FIRST.date(), LAST.date()),
+        metadata={"description": "of the programme's time zone; without it, today"},
+    )
     cursor = Cursor(("at", "id"), metadata={"description": "next_cursor of the page before"})
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 

@@ -15,6 +15,7 @@ from service.api.conditional import conditional
 from service.api.examples import EXAMPLE_ID, exemplify
 from service.api.links import link
 from service.auth import KEY, SIGNATURE
+from service.authorisation import ORDER
 from service.problem_types.kinds import ProblemType
 from service.problems import ALL_TYPES
 
@@ -102,7 +103,8 @@ def complete(document: dict[str, Any], app: Flask) -> None:
     """Add to each operation its roles and its problems; an answer may gain fields."""
     components = document["components"]
     statuses = set()
-    for path, method, authentication, acting, blueprint, name in _operations(app):
+    for path, method, view, blueprint, name in _operations(app):
+        authentication, acting = view.authentication, getattr(view, "acting", "")
         operation = document["paths"][path][method]
         operation["operationId"] = f"{blueprint}.{method}{name}"
         operation["responses"].pop("default", None)  # flask-smorest's: each status is named.
@@ -117,7 +119,9 @@ def complete(document: dict[str, Any], app: Flask) -> None:
         told = [f"For the roles {', '.join(f'`{role}`' for role in roles)}."] * bool(roles)
         told += [f"A delegate who may `{acting}` acts here too."] * (acting in ("read", "spend"))
         told += ["With the key of a system."] * by_key
-        told += ["Signed by the scene's partner (Standard Webhooks)."] * signed
+        by_gateway = getattr(view, "within", None) is ORDER
+        signer = "the top-ups' gateway" if by_gateway else "the scene's partner"
+        told += [f"Signed by {signer} (Standard Webhooks)."] * signed
         if told:
             operation["description"] = " ".join(told)
         found = _problems(operation, guarded=bool(authentication), method=method, path=path)
@@ -165,15 +169,15 @@ def _tell_of_tags(operation: dict[str, Any]) -> None:
     operation["responses"]["304"] = {"description": "As it was when this ETag was sent"}
 
 
-def _operations(app: Flask) -> Iterator[tuple[str, str, tuple[str, ...], str, str, str]]:
+def _operations(app: Flask) -> Iterator[tuple[str, str, Any, str, str]]:
+    """Path, method, view, and the blueprint and name of each."""
     for rule in app.url_map.iter_rules():
         view_class = getattr(app.view_functions[rule.endpoint], "view_class", None)
         for method in _METHODS:
             if rule.rule.startswith("/v1/") and (view := getattr(view_class, method, None)):
                 path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-                acting = getattr(view, "acting", "")
                 blueprint, _, name = rule.endpoint.rpartition(".")
-                yield path, method, view.authentication, acting, blueprint, name
+                yield path, method, view, blueprint, name
 
 
 def _problems(operation: dict[str, Any], *, guarded: bool, method: str, path: str) -> set[int]:

@@ -67,6 +67,36 @@ _OF_WEBHOOK = (
     "webhooks.postWebhookRedeliveries",
     "webhooks.deleteOneWebhook",
 )
+_OF_MERCHANT = (
+    "merchants.getOneMerchant",
+    "shops.getShops",
+    "shops.getScanners",
+    "agreements.getAgreements",
+    "merchant_offers.getMerchantOffers",
+    "settlements.getSettlements",
+    "webhooks.getWebhooks",
+)
+_OF_OFFER = (
+    "merchant_offers.getMerchantOffer",
+    "merchant_offers.getMerchantOfferVersions",
+    "merchant_offers.putMerchantOfferState",
+    "merchant_offers.putMerchantOfferStock",
+)
+_OF_CLERK = ("merchant_staff.deleteOneClerk", "merchant_staff.putClerkReset")
+_OF_CONSUMPTION = (
+    "consumptions.getConsumption",
+    "consumptions.putReversal",
+    "refunds.putRefund",
+)
+_OF_SETTLEMENT = (
+    "settlements.getOneSettlement",
+    "settlements.getSettlementLines",
+    "settlements.putConfirmation",
+    "settlements.putDispute",
+    "settlements.putApproval",
+    "settlements.putPayment",
+    "settlements.putVoiding",
+)
 _OF_SCENE = ("scenes.getOneScene", "scenes.getSceneChanges", "scenes.putSceneStatus")
 
 
@@ -76,7 +106,19 @@ def _of_queue(start: str, lists: str, ends: tuple[str, ...], id_name: str, id_: 
     )
 
 
+def _of_one_merchant(
+    start: str, status: int, ends: tuple[str, ...], parameters: dict[str, str]
+) -> tuple[Link, ...]:
+    """Both are of the merchant in the path."""
+    return _each(start, status, ends, {"merchant_id": f"{_SENT}merchant_id"} | parameters)
+
+
 LINKS: tuple[Link, ...] = (
+    Link("offers.getOffers", 200, "offers.getOneOffer", {"offer_id": _first("offers")}),
+    Link(
+        "redemptions.getRedemption", 200, "offers.getOneOffer",
+        {"offer_id": "$response.body#/offer_id"},
+    ),
     Link(
         "offers.getOffers",
         200,
@@ -160,14 +202,76 @@ LINKS: tuple[Link, ...] = (
         "staff.putResident", 201, "closing.putAtTheDesk",
         {"holder_id": "$response.body#/holder_id"},
     ),
-    *_each(
-        "webhooks.getWebhooks", 200, _OF_WEBHOOK,
-        {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": _first("webhooks")},
+    Link(
+        "code_devices.getCodeDevices", 200, "code_devices.deleteOneCodeDevice",
+        {"device_id": _first("code_devices")},
+    ),
+    Link(
+        "code_devices.putOneCodeDevice", 200, "code_devices.deleteOneCodeDevice",
+        {"device_id": _ID},
+    ),
+    *_each("merchants.getMerchants", 200, _OF_MERCHANT, {"merchant_id": _first("merchants")}),
+    *_each("merchants.putOneMerchant", 200, _OF_MERCHANT, {"merchant_id": _ID}),
+    *_of_one_merchant("shops.getShops", 200, ("shops.putOneShop",), {"shop_id": _first("shops")}),
+    *_of_one_merchant(
+        "shops.getScanners", 200, ("shops.deleteOneScanner",), {"scanner_id": _first("scanners")}
+    ),
+    *_of_one_merchant(
+        "shops.putOneScanner", 200, ("shops.deleteOneScanner",), {"scanner_id": _ID}
+    ),
+    *_of_one_merchant(
+        "agreements.getAgreements", 200, ("agreements.putOneAgreement",),
+        {"agreement_id": _first("agreements")},
+    ),
+    *_of_one_merchant(
+        "merchant_staff.getClerks", 200, _OF_CLERK, {"member_id": _first("staff")}
+    ),
+    *_of_one_merchant("merchant_staff.putOneClerk", 200, _OF_CLERK, {"member_id": _ID}),
+    Link("budgets.getBudgets", 200, "budgets.putOneBudget", {"budget_id": _first("budgets")}),
+    Link(
+        "pictures.putMerchantPictures", 201, "pictures.getOnePicture",
+        {"sha256": "$response.body#/sha256"},
+    ),
+    *_of_one_merchant(
+        "merchant_offers.getMerchantOffers", 200, _OF_OFFER, {"offer_id": _first("offers")}
+    ),
+    *_of_one_merchant(
+        "merchant_offers.putMerchantOffer", 201, _OF_OFFER,
+        {"offer_id": "$response.body#/offer_id"},
+    ),
+    Link(
+        "merchant_offers.putMerchantOffer", 201, "merchant_offers.putMerchantOfferPublication",
+        {"merchant_id": f"{_SENT}merchant_id", "offer_id": "$response.body#/offer_id"},
+        {"version": "$response.body#/version"},
     ),
     *_each(
-        "webhooks.putOneWebhook", 200, _OF_WEBHOOK,
-        {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": _ID},
+        "consumptions.getConsumptions", 200, _OF_CONSUMPTION,
+        {"consumption_id": _first("consumptions")},
     ),
+    *_each("consumptions.putConsumption", 201, _OF_CONSUMPTION, {"consumption_id": _ID}),
+    Link(
+        "scans.putOneScan", 200, "scans.putScanRedemption",
+        {"scan_id": _ID}, {"offer_id": _first("offers", "offer_id")},
+    ),
+    Link(
+        "scans.putOneScan", 200, "scans.putScanConsumption",
+        {"scan_id": _ID}, {"redemption_id": _first("vouchers", "redemption_id")},
+    ),
+    *_of_one_merchant(
+        "settlements.getSettlements", 200, _OF_SETTLEMENT,
+        {"settlement_id": _first("settlements")},
+    ),
+    *_of_one_merchant(
+        "settlements.putOneSettlement", 201, _OF_SETTLEMENT, {"settlement_id": _ID}
+    ),
+    *_each(
+        "top_ups.getTopUps", 200, ("top_ups.getOneTopUp", "top_ups.putCheck"),
+        {"top_up_id": _first("top_ups")},
+    ),
+    *_of_one_merchant(
+        "webhooks.getWebhooks", 200, _OF_WEBHOOK, {"endpoint_id": _first("webhooks")}
+    ),
+    *_of_one_merchant("webhooks.putOneWebhook", 200, _OF_WEBHOOK, {"endpoint_id": _ID}),
     Link(
         "webhooks.getWebhookMessages", 200, "webhooks.putWebhookRedelivery",
         {"merchant_id": f"{_SENT}merchant_id", "endpoint_id": f"{_SENT}endpoint_id",

@@ -26,7 +26,7 @@ from service.api.offer_bodies import (
 )
 from service.api.resources import Blueprint
 from service.auth import actor, caller, requires
-from service.authorisation import MERCHANT
+from service.authorisation import MERCHANT, only_pauses_offers
 from service.errors import WrongRole
 from service.offers import acts
 from service.services import services
@@ -112,10 +112,15 @@ class MerchantOfferPublication(MethodView):
     @bp.response(200, OfferStateResponse)
     def put(self, body: dict[str, Any], merchant_id: UUID, offer_id: UUID) -> Any:
         """Put a version on sale; an earlier one holds no longer. Published already: a retry."""
-        now, who = datetime.now(UTC), actor()
-        return services().database.transact(
-            lambda s: acts.publish(s, who, merchant_id, offer_id, body["version"], now=now)
-        )
+        now, who, parts = datetime.now(UTC), actor(), services()
+        version, top_ups = body["version"], parts.top_ups is not None
+
+        def publish(session: Session) -> Any:
+            return acts.publish(
+                session, who, merchant_id, offer_id, version, top_ups=top_ups, now=now
+            )
+
+        return parts.database.transact(publish)
 
 
 @bp.route("/<uuid:offer_id>/state")
@@ -128,7 +133,7 @@ class MerchantOfferState(MethodView):
 
         Vouchers stay good. What an ended offer reserves goes back to its budget.
         """
-        if caller().role == "merchant_manager" and body["state"] != "paused":
+        if only_pauses_offers(caller()) and body["state"] != "paused":
             raise WrongRole
         now, who = datetime.now(UTC), actor()
         return services().database.transact(

@@ -27,10 +27,10 @@ from service.authorisation import (
 )
 from service.merchants import bank, objects
 from service.merchants.programmes import codes_of
+from service.merchants.steps import WHATS, take_step
 from service.services import services
 
 bp = Blueprint("merchants", __name__, url_prefix="/v1/merchants", description="商户 · Merchants")
-_STEPS = {"approved": "approve", "suspended": "suspend", "ended": "end"}
 
 
 class MerchantsQuery(PageQuery):
@@ -53,7 +53,7 @@ class MerchantRequest(Schema):
 
 
 class MerchantStateRequest(Schema):
-    state = fields.String(required=True, validate=validate.OneOf(sorted(_STEPS)))
+    state = fields.String(required=True, validate=validate.OneOf(sorted(WHATS)))
     reason = Line(length_max=500, required=True, metadata={"description": "auditors read it"})
 
 
@@ -166,19 +166,13 @@ class MerchantState(MethodView):
     def put(self, body: dict[str, str], merchant_id: UUID) -> dict[str, Any]:
         """Approve, suspend, or end: draft → approved ⇄ suspended → ended.
 
-        A suspended merchant sells nothing, and its vouchers are taken. One ends after its offers.
+        A suspended merchant sells nothing, and its vouchers are taken. One ends after its offers,
+        and with it the grants of its people, its keys, scanners and webhooks.
         """
-        who, now, state = actor(), datetime.now(UTC), body["state"]
+        who, now = actor(), datetime.now(UTC)
 
         def work(session: Session) -> dict[str, Any]:
-            acting_on(
-                session,
-                who,
-                f"merchant.{_STEPS[state]}",
-                objects.merchant_step(session, merchant_id, state, body["reason"]),
-                lambda: merchants.take_step(session, merchant_id, state, now=now),
-                now=now,
-            )
+            take_step(session, who, merchant_id, **body, now=now)
             return _one(session, merchant_id)
 
         return services().database.transact(work)

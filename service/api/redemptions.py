@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from rewards.redeeming.cancelling import cancel
 from rewards.redeeming.errors import NeedsGateway
 from rewards.redeeming.listing import Standing, get_standing, page
-from rewards.redeeming.redemption import Redeemed, redeem
+from rewards.redeeming.redemption import Redeemed, check_sent, redeem
 from rewards.redeeming.terms import DONATED_UNITS_MAX
 from rewards.redeeming.top_up_errors import CardMissing
 from service.api.conditional import conditional
@@ -66,7 +66,10 @@ class _Redeemed(Schema):
     )
     acted_by = fields.String(
         allow_none=True,
-        metadata={"description": "`delegate:` or `guardian:` and who it was; null: myself"},
+        metadata={
+            "description": "`delegate:` or `guardian:` and who it was; `till:` and the merchant"
+            " that handed it out; null: myself"
+        },
     )
 
 
@@ -142,6 +145,7 @@ class Redemption(MethodView):
         A top-up may answer `pending`: its points are held until the gateway has said what became
         of it. Ask `GET` again.
         """
+        check_sent(redemption_id)
         if "card_number" in body:
             return redeem_onto_card(
                 services(),

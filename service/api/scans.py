@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
 from rewards.models import Scan
+from rewards.redeeming.redemption import check_sent
 from rewards.tills import scans
 from rewards.tills.deciding import Consumed
 from rewards.tills.live_codes import LENGTH_MAX
@@ -136,6 +137,7 @@ class ScanRedemption(MethodView):
     @bp.response(201, HandedOutResponse)
     def put(self, body: dict[str, Any], scan_id: UUID, redemption_id: UUID) -> HandedOut:
         """Redeem an offer for the resident and take its voucher, both or neither."""
+        check_sent(redemption_id)
         now, till = datetime.now(UTC), _till({})
 
         def work(session: Session) -> HandedOut:

@@ -25,7 +25,7 @@ from service.auth import requires
 from service.authorisation import MERCHANT
 from service.language import language
 from service.services import services
-from service.settling import exporting, files, sheets
+from service.settling import as_csv, as_workbook, exporting, files
 from service.settling.drafts import zone_of
 
 bp = Blueprint(
@@ -38,9 +38,9 @@ _SETTLEMENT = "/settlements/<uuid:settlement_id>"
 _CHUNK_BYTES = 256 * 1024
 
 
-def _file(media_type: str) -> dict[str, Any]:
-    schema = {"type": "string", "format": "binary"}
-    return {"200": {"description": "the file", "content": {media_type: {"schema": schema}}}}
+def _file(media_type: str, example: str) -> dict[str, Any]:
+    content = {"schema": {"type": "string", "format": "binary"}, "example": example}
+    return {"200": {"description": "the file", "content": {media_type: content}}}
 
 
 class CsvQuery(Schema):
@@ -115,27 +115,33 @@ _STATEMENT = {
 class LinesAsCsv(MethodView):
     @requires(*READERS, within=MERCHANT, key_scope=KEY_SCOPE)
     @bp.arguments(CsvQuery, location="query")
-    @bp.doc(responses=_file("text/csv"))
+    @bp.doc(responses=_file("text/csv", ",".join(as_csv.COLUMNS)))
     @bp.alt_response(409, schema=ProblemResponse)
     def get(self, query: dict[str, bool], merchant_id: UUID, settlement_id: UUID) -> Response:
         """Every line as CSV."""
         database, key = services().database, Key(merchant_id, settlement_id)
         about = database.transact(lambda session: exporting.read(session, key))
-        content = exporting.csv_of(database, about, bom=query["bom"], with_facts=query["facts"])
-        return _download(content, exporting.CSV_TYPE, f"{about.name}.csv")
+        content = as_csv.csv_of(database, about, bom=query["bom"], with_facts=query["facts"])
+        return _download(content, as_csv.MEDIA_TYPE, f"{about.name}.csv")
 
 
 @bp.route(f"{_SETTLEMENT}/lines.xlsx")
 class LinesAsWorkbook(MethodView):
     @requires(*READERS, within=MERCHANT, key_scope=KEY_SCOPE)
-    @bp.doc(responses=_file(sheets.MEDIA_TYPE))
+    @bp.doc(responses=_file(as_workbook.MEDIA_TYPE, "PK…"))
     @bp.alt_response(409, schema=ProblemResponse)
     def get(self, merchant_id: UUID, settlement_id: UUID) -> Response:
-        """The sums and every line as a workbook for Excel, by Accept-Language."""
+        """The sums and every line as a workbook for Excel, by Accept-Language.
+
+        Of 100,000 lines at most; `lines.csv` has any number.
+        """
         database, key = services().database, Key(merchant_id, settlement_id)
         about = database.transact(lambda session: exporting.read(session, key))
-        content = exporting.xlsx_of(database, about, english=language() == "en")
-        return _download(content, sheets.MEDIA_TYPE, f"{about.name}.xlsx")
+        as_workbook.refuse_unasked(about)
+        file = as_workbook.workbook_of(database, about, english=language() == "en")
+        answer = _download(files.chunks(file), as_workbook.MEDIA_TYPE, f"{about.name}.xlsx")
+        answer.call_on_close(file.close)
+        return answer
 
 
 @bp.route(f"{_SETTLEMENT}/reconciliation")
@@ -180,7 +186,7 @@ def _compared(ours: Callable[[Session], tuple[Ours, ZoneInfo]], shape: str) -> A
     with _body() as file:
         found = files.report(database, file, ours, codes=codes)
     if shape == "csv":
-        return _download(files.chunks(found.file), exporting.CSV_TYPE, "reconciliation.csv")
+        return _download(files.chunks(found.file), as_csv.MEDIA_TYPE, "reconciliation.csv")
     found.file.close()
     summary = found.summary
     return {

@@ -120,7 +120,9 @@ class SettlementLineResponse(Schema):
     offer_id = fields.UUID()
     version = fields.Integer(metadata={"description": "of the offer, when it was redeemed"})
     title = _in_language("title")
-    voucher = fields.String(metadata={"description": "how people name it; it opens nothing"})
+    redemption_id = fields.UUID(
+        metadata={"description": "as scans and webhooks name the voucher; it opens nothing"}
+    )
     consumption_id = fields.UUID(allow_none=True)
     shop_id = fields.UUID(allow_none=True)
     shop = _in_language("shop")

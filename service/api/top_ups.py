@@ -16,10 +16,10 @@ from rewards.redeeming import top_up_queue
 from rewards.redeeming.top_up_answers import agrees
 from rewards.redeeming.top_up_errors import TopUpContradicted, UnknownTopUp
 from rewards.redeeming.top_up_queue import Page, Place, due_of
-from service.admin.top_ups import hurry
+from service.admin.top_ups import hurry, tick_off
 from service.api.documentation import ProblemResponse
 from service.api.resources import Blueprint
-from service.api.wire import Cursor
+from service.api.wire import Cursor, Line
 from service.auth import actor, caller, requires, signed_by_gateway
 from service.authorisation import FOUND, LISTED, of_holders, reaches_holder
 from service.gateway.answers import called_back
@@ -71,6 +71,14 @@ class TopUpsResponse(Schema):
     next_cursor = Cursor(_PLACE, allow_none=True, attribute="next_after")
 
 
+class SettledRequest(Schema):
+    reason = Line(
+        length_max=500,
+        required=True,
+        metadata={"description": "auditors read it", "example": "网关已冲正，凭证 R-8"},
+    )
+
+
 class OutcomeRequest(Schema):
     """Written down for the API's document; what is read is msgspec's (``service.gateway``)."""
 
@@ -78,7 +86,7 @@ class OutcomeRequest(Schema):
     state = fields.String(required=True, validate=validate.OneOf(("done", "refused")))
     reference = fields.String(
         validate=validate.Length(1, 128),
-        metadata={"description": "the gateway's own, where it is done"},
+        metadata={"description": "the gateway's own, where it is done", "example": "R-1"},
     )
     reason = fields.String(
         validate=validate.Length(1, 128), metadata={"description": "why not, where it is refused"}
@@ -130,6 +138,24 @@ class Check(MethodView):
         def work(session: Session) -> TopUp:
             _reached(session, who, top_up_id)
             return hurry(session, by, top_up_id, now=now)
+
+        return services().database.transact(work)
+
+
+@bp.route("/<uuid:top_up_id>/settled")
+class Settled(MethodView):
+    @requires("operator", within=FOUND)
+    @bp.arguments(SettledRequest)
+    @bp.response(200, TopUpResponse)
+    def put(self, body: dict[str, str], top_up_id: UUID) -> Any:
+        """Tick off what the gateway said against the outcome that stands, once it is settled with
+        the gateway: it is no longer listed. Again changes nothing.
+        """
+        who, by, now = caller(), actor(), datetime.now(UTC)
+
+        def work(session: Session) -> TopUp:
+            _reached(session, who, top_up_id)
+            return tick_off(session, by, top_up_id, reason=body["reason"], now=now)
 
         return services().database.transact(work)
 

@@ -20,6 +20,7 @@ from service.services import services
 
 bp = Blueprint("vouchers", __name__, url_prefix="/v1/redemptions", description="券 · Vouchers")
 SVG = "image/svg+xml"
+_EXAMPLE = '<svg xmlns="http://www.w3.org/2000/svg" width="116" height="116">…</svg>'
 
 
 class VoucherResponse(Schema):
@@ -42,7 +43,7 @@ class Voucher(MethodView):
 @bp.route("/<uuid:redemption_id>/voucher.svg")
 class VoucherPicture(MethodView):
     @requires("resident", acting="spend")
-    @bp.response(200, {"type": "string"}, content_type=SVG)
+    @bp.response(200, {"type": "string"}, content_type=SVG, example=_EXAMPLE)
     def get(self, redemption_id: UUID) -> Response:
         """The same code as a QR code, to be scanned in the shop."""
         drawn = BytesIO()

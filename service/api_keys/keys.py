@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from rewards.merchants.merchants import ENDED
 from rewards.models import Merchant
 from service.admin.log import Act, Actor, State, acting
 from service.api_keys.errors import ApiKeyDoesNotFit, ApiKeyReused, TooManyApiKeys, UnknownApiKey
@@ -58,7 +59,8 @@ def make(session: Session, keyring: Keyring, new: NewKey, *, actor: Actor, now: 
     ten minutes.
 
     Raises:
-        ApiKeyDoesNotFit: no such merchant, scopes of another kind, no end or one too far away.
+        ApiKeyDoesNotFit: no such merchant, or an ended one; scopes of another kind; no end, or one
+            too far away.
         ApiKeyReused: the id stands for another key.
         TooManyApiKeys: LIVE_MAX of the owner's are in force.
     """
@@ -103,6 +105,17 @@ def retire(session: Session, key_id: UUID, *, actor: Actor, now: datetime) -> Ap
     act = Act("api_key.retire", "api_key", str(key_id))
     acting(session, actor, act, state=lambda: facts(session, key_id), work=work, now=now)
     return key
+
+
+def retire_all(
+    session: Session, owner_kind: str, owner: str, *, actor: Actor, now: datetime
+) -> None:
+    """``retire`` each of an owner's keys that is not."""
+    query = select(ApiKey.id).where(
+        ApiKey.owner_kind == owner_kind, ApiKey.owner == owner, ApiKey.retired_at.is_(None)
+    )
+    for key_id in session.scalars(query.order_by(ApiKey.id)).all():
+        retire(session, key_id, actor=actor, now=now)
 
 
 def listed(
@@ -172,7 +185,8 @@ def _is_merchant(session: Session, owner: str) -> bool:
         id_ = UUID(owner)
     except ValueError:
         return False
-    return str(id_) == owner and session.get(Merchant, id_) is not None
+    merchant = session.get(Merchant, id_) if str(id_) == owner else None
+    return merchant is not None and merchant.state != ENDED
 
 
 def _live_count(session: Session, new: NewKey, now: datetime) -> int:

@@ -16,19 +16,13 @@ from activities.changes.recomputing import ACTS_MAX, START, Period, Recomputed, 
 from service import starting
 from service.admin.log import Act, Actor, record
 from service.admin.origin import from_command
+from service.commands.lines import line
 from service.db import Database
 from service.identity.staff.members import check_by
 from service.printing import grams
 from service.settings import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-
-
-def _line(_: click.Context, __: click.Parameter, value: str) -> str:
-    """A name or a reason: one line that says something."""
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise click.BadParameter("one line of text, at most 500 characters")
-    return value.strip()
 
 
 class _DryRun(Exception):
@@ -67,9 +61,9 @@ def corrections() -> None:
 @click.option("--behaviour", help="Only this behaviour's acts.")
 @click.option("--from", "first", required=True, type=_DAY, metavar="DAY", help="The first day.")
 @click.option("--to", "last", required=True, type=_DAY, metavar="DAY", help="The last day.")
-@click.option("--by", required=True, callback=_line, help="Who corrects.")
-@click.option("--approved-by", required=True, callback=_line, help="Who approves: somebody else.")
-@click.option("--reason", required=True, callback=_line, help="Residents and auditors read it.")
+@click.option("--by", required=True, callback=line, help="Who corrects.")
+@click.option("--approved-by", required=True, callback=line, help="Who approves: somebody else.")
+@click.option("--reason", required=True, callback=line, help="Residents and auditors read it.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def recompute_(

@@ -18,9 +18,11 @@ from service import starting
 from service.admin.log import Actor
 from service.admin.objects import acting_on
 from service.admin.origin import from_command
+from service.commands.lines import line_of
 from service.identity.staff.members import check_by
 from service.merchants import objects
 from service.merchants.programmes import codes_of, programme_of_merchant, zone_of_merchant
+from service.merchants.steps import take_step
 from service.printing import table
 from service.settings import Settings
 
@@ -30,13 +32,7 @@ _SHOPS = ("shop", "name", "address", "division", "closed")
 _AGREEMENTS = ("agreement", "from", "to", "price", "document")
 
 
-def line(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """One line that says something."""
-    if value is not None and (not value.strip() or not value.isprintable() or len(value) > 200):
-        raise click.BadParameter("one line of text, at most 200 characters")
-    return value and value.strip()
-
-
+line = line_of(200)
 _merchant = click.argument("merchant_id", type=click.UUID)
 _by = click.option("--by", required=True, callback=line, help="Who does it, for the record.")
 _reason = click.option("--reason", required=True, callback=line, help="Auditors read it.")
@@ -87,7 +83,7 @@ def enter(
 @_reason
 def approve(merchant_id: UUID, by: str, reason: str) -> None:
     """Let a draft or a suspended merchant sell."""
-    _step("merchant.approve", merchant_id, merchants.APPROVED, by, reason)
+    _step(merchant_id, merchants.APPROVED, by, reason)
 
 
 @merchants_.command(epilog="Example: tanhui merchants suspend 4b1f… --by li.na --reason 投诉待查")
@@ -96,7 +92,7 @@ def approve(merchant_id: UUID, by: str, reason: str) -> None:
 @_reason
 def suspend(merchant_id: UUID, by: str, reason: str) -> None:
     """Let it sell nothing; vouchers that residents have are taken."""
-    _step("merchant.suspend", merchant_id, merchants.SUSPENDED, by, reason)
+    _step(merchant_id, merchants.SUSPENDED, by, reason)
 
 
 @merchants_.command(epilog="Example: tanhui merchants end 4b1f… --by li.na --reason 合作期满")
@@ -104,8 +100,8 @@ def suspend(merchant_id: UUID, by: str, reason: str) -> None:
 @_by
 @_reason
 def end(merchant_id: UUID, by: str, reason: str) -> None:
-    """End it for good, after its offers."""
-    _step("merchant.end", merchant_id, merchants.ENDED, by, reason)
+    """End it for good, after its offers: with its people's grants, keys, scanners and webhooks."""
+    _step(merchant_id, merchants.ENDED, by, reason)
 
 
 @merchants_.command("list", epilog="Example: tanhui merchants list --programme shanghai")
@@ -203,7 +199,11 @@ def shop(
 @_id
 @click.option("--from", "valid_from", required=True, type=_day)
 @click.option("--to", "valid_to", required=True, type=_day, help="Exclusive.")
-@click.option("--fixed-fen", type=click.IntRange(1), help="What each unit costs.")
+@click.option(
+    "--fixed-fen",
+    type=click.IntRange(1, agreements.FIXED_FEN_MAX),
+    help="What each unit costs.",
+)
 @click.option("--share-bp", type=click.IntRange(1, 10_000), help="Of the face value.")
 @click.option("--document", required=True, callback=line, help="Where it is filed.")
 @_by
@@ -246,18 +246,11 @@ def agreement(
     _done(by, work)
 
 
-def _step(what: str, merchant_id: UUID, state: str, by: str, reason: str) -> None:
+def _step(merchant_id: UUID, state: str, by: str, reason: str) -> None:
     now = datetime.now(UTC)
 
     def work(session: Session, who: Actor) -> str:
-        merchant = acting_on(
-            session,
-            who,
-            what,
-            objects.merchant_step(session, merchant_id, state, reason),
-            lambda: merchants.take_step(session, merchant_id, state, now=now),
-            now=now,
-        )
+        merchant = take_step(session, who, merchant_id, state, reason=reason, now=now)
         programme = programme_of_merchant(session, merchant_id)
         return f"merchant {merchant.id} of {programme} is {merchant.state}"
 

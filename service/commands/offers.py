@@ -18,6 +18,7 @@ from rewards.offers.drafting import NewTerms
 from service import starting
 from service.admin.log import Actor
 from service.admin.origin import from_command
+from service.commands.lines import line
 from service.errors import CommandRefused
 from service.identity.staff.members import check_by
 from service.offers import acts
@@ -28,7 +29,7 @@ from service.settings import Settings
 PAGE = 200
 _HEADER = ("offer", "kind", "title", "state", "version", "newest", "points", "left", "sale ends")
 _by = click.option("--by", required=True, metavar="NAME", help="Who does it, for the record.")
-_reason = click.option("--reason", required=True, help="Auditors read it.")
+_reason = click.option("--reason", required=True, callback=line, help="Auditors read it.")
 _offer = click.argument("offer_id", type=click.UUID)
 
 
@@ -113,12 +114,16 @@ def draft(offer_id: UUID, file: Path, by: str) -> None:
 @_by
 def publish(offer_id: UUID, version: int, by: str) -> None:
     """Put a version on sale; what was redeemed before keeps its own."""
+    with starting.connected(Settings.from_env()) as services:
+        top_ups = services.top_ups is not None
 
-    def work(session: Session, who: Actor, now: datetime) -> str:
-        merchant_id = _merchant(session, offer_id)
-        return _said(acts.publish(session, who, merchant_id, offer_id, version, now=now))
+        def work(session: Session, who: Actor, now: datetime) -> str:
+            merchant_id = _merchant(session, offer_id)
+            return _said(
+                acts.publish(session, who, merchant_id, offer_id, version, top_ups=top_ups, now=now)
+            )
 
-    _act(by, work)
+        click.echo(_done(services, by, work))
 
 
 @offers.command(epilog="Example: tanhui offers pause 4b1f… --by li.na --reason 补货")
@@ -196,9 +201,6 @@ def _page(session: Session, merchant_id: UUID | None, after: UUID | None) -> lis
 
 
 def _step(offer_id: UUID, state: str, by: str, reason: str) -> None:
-    if not reason.strip() or not reason.isprintable() or len(reason) > 500:
-        raise click.BadParameter("one line of text, at most 500 characters")
-
     def work(session: Session, who: Actor, now: datetime) -> str:
         merchant_id = _merchant(session, offer_id)
         return _said(

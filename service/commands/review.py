@@ -28,6 +28,7 @@ from activities.reviewing.steps import TEXT_MAX
 from service import starting
 from service.admin.batches import answer, decide
 from service.admin.origin import from_command
+from service.commands.lines import line
 from service.commands.review_printing import (
     APPEALS,
     QUEUE,
@@ -48,13 +49,6 @@ Action = Literal["approve", "reject", "ask"]
 _PRESENT = {"approve": "approved", "reject": "rejected", "ask": "asked"}
 
 
-def _line(_: click.Context, __: click.Parameter, value: str) -> str:
-    """A name or a reason: one line that says something."""
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise click.BadParameter("one line of text, at most 500 characters")
-    return value.strip()
-
-
 def _words(_: click.Context, __: click.Parameter, value: str) -> str:
     if not value.strip() or "\0" in value or len(value) > TEXT_MAX:
         raise click.BadParameter(f"a text of at most {TEXT_MAX} characters")
@@ -64,9 +58,9 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> str:
 _activity_ids = click.argument("activity_ids", metavar="ACTIVITY…", nargs=-1, required=True,
                                type=click.UUID)  # fmt: skip
 _activity_id = click.argument("activity_id", metavar="ACTIVITY", type=click.UUID)
-_by = click.option("--by", required=True, callback=_line, metavar="NAME", help="Who decides.")
+_by = click.option("--by", required=True, callback=line, metavar="NAME", help="Who decides.")
 _reason = click.option(
-    "--reason", required=True, callback=_line, help="Why; the resident and auditors read it."
+    "--reason", required=True, callback=line, help="Why; the resident and auditors read it."
 )
 _programme = click.option("--programme", metavar="CODE", help="Only this programme's.")
 _limit = click.option("--limit", type=click.IntRange(1, 200), default=50, help="At most so many.")

@@ -22,7 +22,8 @@ from service.printing import table
 
 NAMES = {
     "resident": Text("居民", "resident"),
-    "merchant": Text("商户", "merchant"),
+    "merchant": Text("商户店员", "a merchant's clerk"),
+    "merchant_manager": Text("商户管理员", "a merchant's manager"),
     "partner": Text("接入方", "partner"),
     "operator": Text("运营人员", "operator"),
     "auditor": Text("审计人员", "auditor"),

@@ -19,6 +19,7 @@ from service import starting
 from service.admin import objects
 from service.admin.objects import acting_on
 from service.admin.origin import from_command
+from service.commands.lines import line
 from service.identity.staff.members import check_by
 from service.printing import table
 from service.settings import Settings
@@ -40,20 +41,13 @@ def instant(_: click.Context, __: click.Parameter, value: str | None) -> datetim
     return at
 
 
-def _line(_: click.Context, __: click.Parameter, value: str) -> str:
-    """A name or a reason: one line that says something."""
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise click.BadParameter("one line of text, at most 500 characters")
-    return value.strip()
-
-
 _code = click.argument("code")
 _at = click.option("--at", callback=instant, metavar="INSTANT", help="From when on (default: now).")
-_by = click.option("--by", required=True, callback=_line, help="Who asks for it.")
+_by = click.option("--by", required=True, callback=line, help="Who asks for it.")
 _approved_by = click.option(
-    "--approved-by", required=True, callback=_line, help="Who approves it: somebody else."
+    "--approved-by", required=True, callback=line, help="Who approves it: somebody else."
 )
-_reason = click.option("--reason", required=True, callback=_line, help="Auditors read it.")
+_reason = click.option("--reason", required=True, callback=line, help="Auditors read it.")
 
 
 @click.group()

@@ -1,7 +1,7 @@
 """``tanhui settlements``: what the programme owes merchants, drafted, approved, paid, exported."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -34,7 +34,7 @@ from service.db import Database
 from service.identity.staff.members import check_by
 from service.services import Services
 from service.settings import Settings
-from service.settling import exporting, files, steps
+from service.settling import as_csv, as_workbook, exporting, files, steps
 from service.settling.drafts import zone_of
 
 _LONG_S = 24 * 3600.0  # A command ends what it began.
@@ -229,15 +229,11 @@ def export(settlement_id: UUID, output: Path, english: bool) -> None:
         database = services.database
         about = database.transact(lambda s: exporting.read(s, _key(s, settlement_id)))
         pieces = (
-            exporting.csv_of(database, about)
+            as_csv.csv_of(database, about)
             if shape == ".csv"
-            else exporting.xlsx_of(database, about, english=english)
+            else files.chunks(as_workbook.workbook_of(database, about, english=english))
         )
-        try:
-            with output.open("wb") as file:
-                file.writelines(pieces)
-        except OSError as error:
-            fail(f"{output}: {error.strerror}")
+        _write(output, pieces)
     click.echo(f"wrote {about.settlement.lines:,} lines to {output}")
 
 
@@ -283,12 +279,21 @@ def _compared(
         found = files.report(services.database, content, ours, codes=services.codes)
     with found.file:
         if output is not None:
-            try:
-                with output.open("wb") as target:
-                    target.writelines(files.chunks(found.file))
-            except OSError as error:
-                fail(f"{output}: {error.strerror}")
+            _write(output, files.chunks(found.file))
     return found.summary
+
+
+def _write(output: Path, pieces: Iterator[bytes]) -> None:
+    """Whole or not at all: what is written first is beside it, and takes its place at the end."""
+    part = output.with_name(f".{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(pieces)
+        part.replace(output)
+    except OSError as error:
+        fail(f"{output}: {error.strerror}")
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _step(

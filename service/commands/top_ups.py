@@ -11,7 +11,8 @@ from rewards.models import TopUp
 from rewards.redeeming import top_up_queue
 from service import starting
 from service.admin.origin import from_command
-from service.admin.top_ups import hurry
+from service.admin.top_ups import hurry, tick_off
+from service.commands.lines import line
 from service.gateway.settling import settle
 from service.identity.staff.members import check_by
 from service.printing import table
@@ -82,6 +83,25 @@ def settle_(order_id: UUID, by: str) -> None:
             return
         found = settle(services, order_id)
     click.echo(f"{order_id} is {found.state}; the gateway says: {found.answered}")
+
+
+@top_ups.command(
+    "settled", epilog="Example: tanhui top-ups settled 0f8fad5b-… --by wang --reason 网关已冲正"
+)
+@_id
+@click.option("--by", required=True, metavar="NAME", help="Who settled it, for the record.")
+@click.option("--reason", required=True, callback=line, help="How; auditors read it.")
+def settled(order_id: UUID, by: str, reason: str) -> None:
+    """Tick off what the gateway said against the outcome that stands; it is no longer listed."""
+    now = datetime.now(UTC)
+
+    def work(session: Session) -> TopUp:
+        check_by(session, by)
+        return tick_off(session, from_command(by), order_id, reason=reason, now=now)
+
+    with starting.connected(Settings.from_env()) as services:
+        found = services.database.transact(work)
+    click.echo(f"{order_id} is {found.state}, and nothing is left to settle")
 
 
 def _cell(value: object) -> str:

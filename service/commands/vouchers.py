@@ -12,15 +12,10 @@ from rewards.redeeming.desk import OnDesk, look_up
 from rewards.redeeming.refunding import Refunded
 from service import refunds, starting
 from service.admin.origin import from_command
+from service.commands.lines import line
 from service.identity.staff.members import check_by
 from service.printing import table
 from service.settings import Settings
-
-
-def _line(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not value.strip() or not value.isprintable() or len(value) > 500:
-        raise click.BadParameter("one line of text, at most 500 characters")
-    return value.strip()
 
 
 @click.group()
@@ -28,12 +23,16 @@ def vouchers() -> None:
     """Vouchers: how one stands, and the refund of one that was used."""
 
 
-@vouchers.command("show", epilog="Example: tanhui vouchers show 7KQ2-M9XD-4RTB-8WEF-H")
-@click.argument("code")
+@vouchers.command("show", epilog="Example: tanhui vouchers show, then type or paste the code")
 @click.option("--merchant", type=click.UUID, metavar="ID", help="Whose own code it is, if it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(code: str, merchant: UUID | None, as_json: bool) -> None:
-    """Show how a voucher stands: what it is for, until when, when and where it was used."""
+def show(merchant: UUID | None, as_json: bool) -> None:
+    """Show how a voucher stands: what it is for, until when, when and where it was used.
+
+    The code is asked for, or read from standard input: whoever has it has the voucher, and what is
+    typed after a command stays in the shell's history.
+    """
+    code: str = click.prompt("code", err=True)
     with starting.connected(Settings.from_env()) as services:
         found = services.database.transact(
             lambda session: look_up(session, code, codes=services.codes, merchant_id=merchant)
@@ -56,8 +55,8 @@ def _cell(value: object) -> str:
     " --reason 'goods were spoilt' --by wang",
 )
 @click.argument("consumption_id", type=click.UUID)
-@click.option("--reason", required=True, callback=_line, help="Why; the resident reads it.")
-@click.option("--by", required=True, callback=_line, metavar="NAME", help="Who refunds.")
+@click.option("--reason", required=True, callback=line, help="Why; the resident reads it.")
+@click.option("--by", required=True, callback=line, metavar="NAME", help="Who refunds.")
 def refund_(consumption_id: UUID, reason: str, by: str) -> None:
     """Give back what a resident paid for a voucher that was used. Safe to repeat.
 

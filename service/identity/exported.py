@@ -195,7 +195,7 @@ EXEMPT: Mapping[str, str] = {
     "received_event": "hashes of what activities.ndjson says, kept to know a retry by",
     "commitment_secret": "proves nothing alone; GET /v1/transfers/{id}/proof gives receipts",
     "refresh_token": "hashes of secrets that the apps hold",
-    "scan": "a till's leave of some minutes, deleted after 30 days; what came of it is a redemption",
+    "scan": "a till's leave of minutes, deleted after 30 days; what came of it is a redemption",
     "programme": "its own holder is the programme, nobody's data",
     "system_bucket": "a programme's own accounts",
     "system_fold": "a programme's own accounts",

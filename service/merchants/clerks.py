@@ -107,6 +107,16 @@ def end(
     return staff
 
 
+def end_everybody(session: Session, merchant_id: UUID, *, actor: Actor, now: datetime) -> None:
+    """End the grants of all who work at a merchant, its managers too, and their sessions; for an
+    operator, when the merchant ends. Locks the people, by id.
+    """
+    query = select(Staff.id).where(_works_at(merchant_id)).order_by(Staff.id).with_for_update()
+    for staff_id in session.scalars(query).all():
+        for grant in _in_force(session, merchant_id, staff_id):
+            end_found(session, grant, actor=actor, now=now)
+
+
 def get(session: Session, merchant_id: UUID, staff_id: UUID) -> Staff:
     """Who works or worked at the merchant, locked; raises UnknownMember."""
     if (found := _find(session, merchant_id, staff_id)) is None:

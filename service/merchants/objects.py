@@ -95,18 +95,15 @@ def scanner(session: Session, merchant_id: UUID, scanner_id: UUID) -> Object:
 
     def state() -> State:
         one = session.get(Scanner, scanner_id, populate_existing=True)
-        return (
-            None
-            if one is None
-            else {
-                "merchant_id": one.merchant_id,
-                "shop_id": one.shop_id,
-                "retired_at": one.retired_at,
-            }
-        )
+        return None if one is None else scanner_facts(one)
 
     programme = programme_of_merchant(session, merchant_id)
     return Object("scanner", str(scanner_id), programme, None, state)
+
+
+def scanner_facts(one: Scanner) -> dict[str, object]:
+    """How a scanner stands, for the admin log."""
+    return {"merchant_id": one.merchant_id, "shop_id": one.shop_id, "retired_at": one.retired_at}
 
 
 def budget(session: Session, budget_id: UUID, programme: str) -> Object:

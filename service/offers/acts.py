@@ -16,6 +16,7 @@ from rewards.merchants import merchants
 from rewards.models import Offer, OfferVersion, Picture, PoolFile, StockChange
 from rewards.offers import drafting, pictures, pools, publishing, putting
 from rewards.offers.listing import get_listed
+from rewards.redeeming.top_up_errors import TopUpsNotOffered
 from rewards.voucher_codes import Codes
 from service.admin.log import Actor
 from service.admin.objects import acting_on
@@ -60,10 +61,21 @@ def draft(session: Session, who: Actor, new: NewDraft, *, now: datetime) -> Offe
 
 
 def publish(
-    session: Session, who: Actor, merchant_id: UUID, offer_id: UUID, version: int, *, now: datetime
+    session: Session,
+    who: Actor,
+    merchant_id: UUID,
+    offer_id: UUID,
+    version: int,
+    *,
+    top_ups: bool,
+    now: datetime,
 ) -> Offer:
-    """``rewards.offers.publishing.publish``."""
-    get_listed(session, merchant_id, offer_id)
+    """``rewards.offers.publishing.publish``; raises TopUpsNotOffered for a top-up, too, where no
+    gateway is set up (``top_ups``) that could do it.
+    """
+    found = get_listed(session, merchant_id, offer_id)
+    if found.offer.kind == "top_up" and not top_ups:
+        raise TopUpsNotOffered
     programme = programme_of(session, merchant_id)
     return acting_on(
         session,

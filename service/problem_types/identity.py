@@ -68,8 +68,8 @@ TYPES: dict[type[Exception], ProblemType] = {
     errors.OpenOrders: kind(
         409, "open-orders",
         ("还有未了结的订单", "Open orders"),
-        ("holds 列出为订单预留的积分及其期限，top_ups 列出尚在办理的充值，vouchers 列出尚未使用的券；"
-         "请先了结，或放弃未使用的券（forfeit_vouchers=true）。账户未注销。",
+        ("holds 列出为订单预留的积分及其期限，top_ups 列出尚在办理的充值，vouchers 列出尚未使用的券"
+         "；请先了结，或放弃未使用的券（forfeit_vouchers=true）。账户未注销。",
          "holds lists points held for orders and until when, top_ups those on their way, vouchers"
          " those not used yet: settle them first, or give the vouchers up (forfeit_vouchers=true)."
          " Nothing was closed."),

@@ -7,7 +7,9 @@ from service.language import Text
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One kind of problem; ``detail`` takes its facts from ``members`` of the refusal."""
+    """One kind of problem; ``detail`` takes its facts from ``members`` of the refusal. A fact that
+    is a pair of texts, (Chinese, English), is told in the caller's language.
+    """
 
     status: int
     slug: str

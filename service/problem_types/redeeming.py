@@ -73,8 +73,8 @@ TYPES: dict[type[Exception], ProblemType] = {
     redeeming.NotCancellable: kind(
         409, "not-cancellable",
         ("不能取消", "Not cancellable"),
-        ("该兑换不能取消，或已过取消期限（{cancel_until}）。",
-         "The redemption cannot be cancelled, or no longer (until {cancel_until})."),
+        ("该兑换不能取消，或已过取消期限（见 cancel_until）。",
+         "The redemption cannot be cancelled, or no longer: see cancel_until."),
         "cancel_until",
     ),
     redeeming.RedemptionEnded: kind(

@@ -2,6 +2,7 @@
 
 from rewards.settling import errors as settling
 from service.problem_types.kinds import ProblemType, kind
+from service.settling import errors as files
 
 TYPES: dict[type[Exception], ProblemType] = {
     settling.UnknownSettlement: kind(
@@ -81,8 +82,16 @@ TYPES: dict[type[Exception], ProblemType] = {
     settling.UnreadableStatement: kind(
         422, "unreadable-statement",
         ("对账文件无法读取", "The file cannot be read"),
-        ("第 {line} 行无法读取：{why_zh}。未作任何比对。",
-         "Line {line}: {why_en}. Nothing was compared."),
-        "line", "why_zh", "why_en",
+        ("第 {line} 行无法读取：{cause}。未作任何比对。",
+         "Line {line}: {cause}. Nothing was compared."),
+        "line", "cause",
+    ),
+    files.WorkbookTooLong: kind(
+        409, "settlement-workbook-too-long",
+        ("明细过多，无法在线生成工作簿", "Too many lines for a workbook"),
+        ("该结算单有 {lines} 笔明细，在线工作簿最多 {lines_max} 笔；请下载含全部明细的 lines.csv。",
+         "The settlement has {lines} lines, a workbook over HTTP {lines_max} at most: take"
+         " lines.csv, which has all of them."),
+        "lines", "lines_max",
     ),
 }  # fmt: skip

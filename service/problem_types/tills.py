@@ -14,9 +14,9 @@ TYPES: dict[type[Exception], ProblemType] = {
     rewards.VoucherConsumed: kind(
         409, "voucher-consumed",
         ("券已使用", "Voucher already used"),
-        ("该券已于 {consumed_at} 在{shop_zh}使用。",
-         "The voucher was used at {consumed_at} in {shop_en}."),
-        "consumed_at", "consumption_id", "shop_id", "shop_zh", "shop_en",
+        ("该券已于 {consumed_at} 在{shop}使用。",
+         "The voucher was used at {consumed_at} in {shop}."),
+        "consumed_at", "consumption_id", "shop_id", "shop",
     ),
     rewards.VoucherLapsed: kind(
         410, "voucher-lapsed",
@@ -162,6 +162,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         410, "resident-gone",
         ("账户已注销", "Account closed"),
         ("出示者已注销账户。", "Who showed the code has closed the account."),
+    ),
+    tills.ResidentLacksPoints: kind(
+        409, "resident-lacks-points",
+        ("顾客积分不足", "Customer lacks points"),
+        ("需要 {need_points} 分，出示者的可用积分不足，未扣积分。",
+         "{need_points} points needed; who showed the code has fewer, and none were taken."),
+        "need_points",
     ),
     tills.NotForTills: kind(
         409, "not-for-tills",

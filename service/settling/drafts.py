@@ -16,6 +16,7 @@ from activities.catalogue.models import Programme
 from rewards.models import Settlement
 from rewards.settling.drafting import (
     DRAFTING,
+    LINES_A_SLICE,
     VOID,
     Key,
     claim_slice,
@@ -42,27 +43,35 @@ def period_of(session: Session, settlement: Settlement) -> Period:
     return Period(settlement.period_from, settlement.period_to, zone)
 
 
-def go_on(database: Database, key: Key, *, now: datetime, seconds: float = REQUEST_S) -> Settlement:
+def go_on(
+    database: Database,
+    key: Key,
+    *,
+    now: datetime,
+    seconds: float | None = None,
+    lines_a_slice: int = LINES_A_SLICE,
+) -> Settlement:
     """Claim what is to be claimed, or free what is to be freed, until it is done or the time is
-    over; the settlement as it stands then.
+    over (None: a request's); the settlement as it stands then.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (REQUEST_S if seconds is None else seconds)
     found = database.transact(lambda session: get_settlement(session, key))
     if found.state == DRAFTING:
-        found = _claim(database, found, now, deadline)
+        found = _claim(database, found, now, deadline, lines_a_slice)
     while found.state == VOID and found.lines > 0 and time.monotonic() < deadline:
-        database.transact(lambda session: free_slice(session, key))
+        database.transact(lambda session: free_slice(session, key, lines_max=lines_a_slice))
         found = database.transact(lambda session: get_settlement(session, key))
     return found
 
 
 def _claim(
-    database: Database, settlement: Settlement, now: datetime, deadline: float
+    database: Database, settlement: Settlement, now: datetime, deadline: float, lines_a_slice: int
 ) -> Settlement:
     key, after = Key(settlement.merchant_id, settlement.id), None
     period = database.transact(lambda session: period_of(session, settlement))
     while time.monotonic() < deadline:
-        done = database.transact(partial(claim_slice, key=key, period=period, after=after))
+        work = partial(claim_slice, key=key, period=period, after=after, lines_max=lines_a_slice)
+        done = database.transact(work)
         if (after := done.after) is None:
             return database.transact(lambda session: finish_draft(session, key, now=now))
     return settlement

@@ -1,15 +1,13 @@
-"""Exports of a settlement: its facts and every line, as CSV and as a workbook, streamed.
+"""What the files of a settlement have in common: its facts, its sums, its lines and their times.
 
-Kept here: text that a spreadsheet would take for a formula is marked as text; amounts are numbers,
-in fen and in yuan; a file that ends without an error has all lines.
+Kept here: a file that ends without an error has all lines.
 """
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -18,19 +16,12 @@ from sqlalchemy.orm import Session
 from rewards.models import Merchant, Settlement, SettlementLine
 from rewards.settling.drafting import DRAFT, DRAFTING, VOID, Key, get_settlement
 from rewards.settling.errors import SettlementNotReady
-from rewards.settling.lines import Names, Told, pages
+from rewards.settling.lines import Names, Row, pages
 from service.db import Database
 from service.language import Text
 from service.settling.drafts import zone_of
-from service.settling.sheets import Cell, Sheet, workbook
 
-CSV_TYPE = "text/csv; charset=utf-8"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_BOM = "\ufeff"
-
-
-class ExportCut(Exception):
-    """Lines went away meanwhile: the settlement was voided, and the file is cut short."""
+Cell = str | int | Decimal
 
 
 class Sum(NamedTuple):
@@ -44,12 +35,14 @@ class Sum(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """What is read before the first byte is sent."""
+    """What is read before the first byte is sent. Names are by ids as lines have them."""
 
     settlement: Settlement
     merchant: Merchant
     zone: ZoneInfo
     sums: Sequence[Sum]
+    titles: Mapping[tuple[str, int], Text]
+    shops: Mapping[str | None, Text]
 
     @property
     def name(self) -> str:
@@ -65,13 +58,24 @@ def read(session: Session, key: Key) -> Exported:
     """
     found = get_settlement(session, key)
     if found.state in (DRAFTING, VOID):
-        raise SettlementNotReady(key.id, state=found.state, allowed=f"{DRAFT} or further")
+        raise _not_ready(found, found.state)
     merchant = session.get_one(Merchant, key.merchant_id)
     zone = zone_of(session, found.programme_holder_id)
-    return Exported(found, merchant, zone, _sums(session, key))
+    sums, titles, shops = [], {}, {}
+    groups = _groups(session, key)
+    names = Names()
+    offers, places = {row[1:3] for row in groups}, {row[3] for row in groups} - {None}
+    names.learn(session, offers, places)
+    for kind, offer_id, version, shop_id, lines, amount in groups:
+        title, shop = Text(*names.title(offer_id, version)), Text(*names.shop(shop_id))
+        titles[str(offer_id), version] = title
+        shops[str(shop_id) if shop_id else None] = shop
+        sums.append(Sum(kind, title, shop, lines, int(amount)))
+    return Exported(found, merchant, zone, sums, titles, shops)
 
 
-def _sums(session: Session, key: Key) -> list[Sum]:
+def _groups(session: Session, key: Key) -> list[tuple[Any, ...]]:
+    """Kind, offer, version and shop of lines, how many there are and their sum in fen."""
     line = SettlementLine
     groups = (line.kind, line.offer_id, line.version, line.shop_id)
     query = (
@@ -80,15 +84,11 @@ def _sums(session: Session, key: Key) -> list[Sum]:
         .group_by(*groups)
         .order_by(*groups)
     )
-    rows = session.execute(query).all()
-    names = Names()
-    names.learn(
-        session, {(row[1], row[2]) for row in rows}, {row[3] for row in rows if row[3] is not None}
-    )
-    return [
-        Sum(kind, Text(*names.title(offer, version)), Text(*names.shop(shop)), lines, int(amount))
-        for kind, offer, version, shop, lines, amount in rows
-    ]
+    return [tuple(row) for row in session.execute(query)]
+
+
+def _not_ready(found: Settlement, state: str) -> SettlementNotReady:
+    return SettlementNotReady(found.id, state=state, allowed=f"{DRAFT} or further")
 
 
 def yuan(amount_fen: int) -> Decimal:
@@ -142,147 +142,34 @@ def _at(at: datetime, about: Exported) -> str:
 # --- Lines ----------------------------------------------------------------------------------------
 
 
-def _lines(database: Database, about: Exported) -> Iterator[Sequence[Told]]:
-    """All lines, page by page; raises ExportCut at the end where some are missing."""
+def lines(database: Database, about: Exported) -> Iterator[Sequence[Row]]:
+    """All lines, page by page.
+
+    Raises:
+        SettlementNotReady: at the end, where some are missing, for it was voided meanwhile.
+    """
     one, count = about.settlement, 0
     for page in pages(database.transact, Key(one.merchant_id, one.id)):
         count += len(page)
         yield page
     if count != one.lines:
-        raise ExportCut(f"{count} lines of {one.lines}")
+        raise _not_ready(one, VOID)
 
 
-CSV_COLUMNS = (
-    *("line_id", "kind", "amount_fen", "amount_yuan", "offer_id", "offer_version", "title_zh"),
-    *("title_en", "voucher", "consumption_id", "shop_id", "shop_zh", "shop_en", "occurred_at"),
-    *("recorded_at", "reverses_id"),
-)
+def instant(seconds: int, zone: ZoneInfo) -> str:
+    """Seconds since 1970 as ISO 8601 with the zone's offset."""
+    minute, rest = divmod(seconds, 60)
+    local, offset = _minute(minute, zone)
+    return f"{local}:{rest:02}{offset}"
 
 
-def csv_of(
-    database: Database, about: Exported, *, bom: bool = True, with_facts: bool = True
-) -> Iterator[bytes]:
-    """The facts, an empty line, and the lines under their columns' names. Excel needs the ``bom``
-    to know the text for UTF-8.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    if bom:
-        buffer.write(_BOM)
-    if with_facts:
-        writer.writerows((name, _plain(value)) for name, _, value in facts(about))
-        writer.writerow(())
-    writer.writerow(CSV_COLUMNS)
-    for page in _lines(database, about):
-        writer.writerows(_csv_row(line, about.zone) for line in page)
-        yield _taken(buffer)
-    yield _taken(buffer)
+def clock(seconds: int, zone: ZoneInfo) -> str:
+    """Seconds since 1970 as a clock in the zone shows them, after its day."""
+    minute, rest = divmod(seconds, 60)
+    return f"{_minute(minute, zone)[0].replace('T', ' ')}:{rest:02}"
 
 
-def _taken(buffer: io.StringIO) -> bytes:
-    found = buffer.getvalue().encode()
-    buffer.seek(0)
-    buffer.truncate()
-    return found
-
-
-def _csv_row(line: Told, zone: ZoneInfo) -> tuple[object, ...]:
-    return (
-        line.id,
-        line.kind,
-        line.amount_fen,
-        yuan(line.amount_fen),
-        line.offer_id,
-        line.version,
-        harmless(line.title.zh),
-        harmless(line.title.en),
-        line.voucher,
-        line.consumption_id,
-        line.shop_id,
-        harmless(line.shop.zh),
-        harmless(line.shop.en),
-        line.occurred_at.astimezone(zone).isoformat(),
-        line.recorded_at.astimezone(zone).isoformat(),
-        line.reverses_id,
-    )
-
-
-def _plain(value: Cell) -> Cell:
-    return harmless(value) if isinstance(value, str) else value
-
-
-def harmless(value: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
-
-
-_HEADINGS = (
-    (Text("类型", "Kind"), 14),
-    (Text("金额（元）", "Amount, yuan"), 12),
-    (Text("金额（分）", "Amount, fen"), 12),
-    (Text("商品", "Offer"), 28),
-    (Text("版本", "Version"), 8),
-    (Text("门店", "Shop"), 20),
-    (Text("券号（尾号）", "Voucher (end of its number)"), 16),
-    (Text("发生时间", "Took place at"), 20),
-    (Text("记账时间", "Recorded at"), 20),
-    (Text("核销编号", "Consumption id"), 38),
-    (Text("明细编号", "Line id"), 38),
-    (Text("冲回明细", "Takes back line"), 38),
-)
-KINDS = {
-    "consumption": Text("核销", "consumption"),
-    "top_up": Text("充值", "top-up"),
-    "donation": Text("捐赠", "donation"),
-    "reversal": Text("冲正", "reversal"),
-    "refund": Text("退款", "refund"),
-}
-
-
-def xlsx_of(database: Database, about: Exported, *, english: bool = False) -> Iterator[bytes]:
-    """A sheet of facts and sums, and the lines on as many sheets as they need."""
-    index = 1 if english else 0
-    named = [(words[index], value) for _, words, value in facts(about)]
-    sums = Sheet(Text("汇总", "Sums")[index], (), _sum_rows(about, named, index), (24, 40, 20))
-    rows = (_xlsx_row(line, about, index) for page in _lines(database, about) for line in page)
-    heading = [words[index] for words, _ in _HEADINGS]
-    widths = [width for _, width in _HEADINGS]
-    return workbook((sums, Sheet(Text("明细", "Lines")[index], heading, rows, widths)))
-
-
-_SUMS = (
-    *(Text("类型", "Kind"), Text("商品", "Offer"), Text("门店", "Shop"), Text("笔数", "Lines")),
-    *(Text("金额（元）", "Amount, yuan"), Text("金额（分）", "Amount, fen")),
-)
-
-
-def _sum_rows(
-    about: Exported, named: Sequence[tuple[str, Cell]], index: int
-) -> Iterator[Sequence[Cell]]:
-    yield from named
-    yield ()
-    yield [words[index] for words in _SUMS]
-    for one in about.sums:
-        title, shop = one.title[index], one.shop[index]
-        yield KINDS[one.kind][index], title, shop, one.lines, yuan(one.amount_fen), one.amount_fen
-
-
-def _xlsx_row(line: Told, about: Exported, index: int) -> Sequence[Cell]:
-    return (
-        KINDS[line.kind][index],
-        yuan(line.amount_fen),
-        line.amount_fen,
-        line.title[index],
-        line.version,
-        line.shop[index],
-        line.voucher,
-        _clock(line.occurred_at, about.zone),
-        _clock(line.recorded_at, about.zone),
-        str(line.consumption_id or ""),
-        str(line.id),
-        str(line.reverses_id or ""),
-    )
-
-
-def _clock(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).replace(tzinfo=None).isoformat(" ", timespec="seconds")
+@lru_cache(maxsize=4096)  # Lines are in the order of their time, so a few are asked for again.
+def _minute(minute: int, zone: ZoneInfo) -> tuple[str, str]:
+    said = datetime.fromtimestamp(minute * 60, zone).isoformat(timespec="minutes")
+    return said[:16], said[16:]

@@ -28,9 +28,11 @@ def draft(
     days: tuple[date, date],
     *,
     now: datetime,
-    seconds: float = drafts.REQUEST_S,
+    seconds: float | None = None,
 ) -> Settlement:
-    """Close a period and claim its lines for so long; ``drafting`` where there are more."""
+    """Close a period and claim its lines for so long (None: a request's time); ``drafting`` where
+    there are more.
+    """
 
     def work(session: Session) -> Settlement:
         merchant = session.get(Merchant, key.merchant_id)
@@ -94,9 +96,11 @@ def void(
     key: Key,
     *,
     now: datetime,
-    seconds: float = drafts.REQUEST_S,
+    seconds: float | None = None,
 ) -> Settlement:
-    """Take it back, and free its lines for so long; what is left is the job's."""
+    """Take it back, and free its lines for so long (None: a request's time); what is left is the
+    job's.
+    """
 
     def work(session: Session) -> Settlement:
         return settlements.void(session, key)

@@ -540,6 +540,23 @@ def checking_a_top_up(world: World) -> Deed:
     return Deed(url, "top_up.check", "top_up", id_, holder_id=holder_id, before=state, after=state)
 
 
+def ticking_off_a_top_up(world: World) -> Deed:
+    """About which the gateway has said two things."""
+
+    def work(session: Any) -> tuple[UUID, UUID]:
+        holder_id = a_resident(session)
+        return holder_id, shopping.a_contradicted_top_up(session, holder_id)
+
+    holder_id, id_ = world.database.transact(work)
+    url, body = f"/v1/top-ups/{id_}/settled", {"reason": "a test"}
+    before = {"state": "done", "answered": "refused no such card"}
+    after = before | {"contradicted_at": None, "reason": "a test"}
+    return Deed(
+        url, "top_up.tick_off", "top_up", id_, body=body, holder_id=holder_id, before=before,
+        after=after,
+    )  # fmt: skip
+
+
 def settling(step: str, **body: str) -> Callable[[World], Deed]:
     """A step with the settlement of a merchant that has a line; those before it by others."""
     before, after = _SETTLING[step]
@@ -929,6 +946,7 @@ DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", f"{OFFER}/code-files/<uuid:file_id>"): loading_codes,
     ("PUT", "/v1/merchants/<uuid:merchant_id>/pictures"): sending_a_picture,
     ("PUT", "/v1/top-ups/<uuid:top_up_id>/check"): checking_a_top_up,
+    ("PUT", "/v1/top-ups/<uuid:top_up_id>/settled"): ticking_off_a_top_up,
     ("PUT", SETTLEMENT): settling("", period_from=str(LATELY.since), period_to=str(LATELY.to)),
     ("PUT", f"{SETTLEMENT}/confirmation"): settling("confirmation"),
     ("PUT", f"{SETTLEMENT}/dispute"): settling("dispute", reason="少一笔"),

@@ -255,8 +255,20 @@ def with_a_webhook(what: str, *, dead: bool = False) -> Callable[[World], Deed]:
 
 
 def settling_a_top_up(world: World) -> Deed:
-    id_ = world.database.transact(lambda session: shopping.an_open_top_up(session, uuid4()))
+    def work(session: Any) -> Any:
+        return shopping.an_open_top_up(session, a_resident(session))
+
+    id_ = world.database.transact(work)
     return Deed(("top-ups", "settle", id_, "--by", world.by), ("top_up.check",), "top_up")
+
+
+def ticking_off_a_top_up(world: World) -> Deed:
+    def work(session: Any) -> Any:
+        return shopping.a_contradicted_top_up(session, a_resident(session))
+
+    id_ = world.database.transact(work)
+    words = ("top-ups", "settled", id_, *REASON, "--by", world.by)
+    return Deed(words, ("top_up.tick_off",), "top_up")
 
 
 def refunding(world: World) -> Deed:
@@ -445,6 +457,7 @@ DEEDS: dict[str, Callable[[World], Deed]] = {
     "staff reset": resetting_a_member,
     "staff unblock": unblocking_a_member,
     "top-ups settle": settling_a_top_up,
+    "top-ups settled": ticking_off_a_top_up,
     "vouchers refund": refunding,
     "webhooks ping": with_a_webhook("ping"),
     "webhooks redeliver": with_a_webhook("redeliver", dead=True),
@@ -492,6 +505,7 @@ EXEMPT = {
     "scenes show": _READS,
     "serve": _PERIODS,
     "settlements export": _READS,
+    "double-uses list": _READS,
     "settlements list": _READS,
     "settlements reconcile": _READS,
     "settlements show": _READS,

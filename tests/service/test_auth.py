@@ -127,6 +127,7 @@ GUARDED = {
     ("GET", "/v1/top-ups"): {"operator", "auditor"},
     ("GET", "/v1/top-ups/<uuid:top_up_id>"): {"operator", "auditor"},
     ("PUT", "/v1/top-ups/<uuid:top_up_id>/check"): {"operator"},
+    ("PUT", "/v1/top-ups/<uuid:top_up_id>/settled"): {"operator"},
     ("PUT", "/v1/top-ups/<uuid:top_up_id>/outcome"): {SIGNATURE},
     ("GET", "/v1/corrections"): {"operator", "auditor"},
     ("GET", CORRECTION): {"operator", "auditor"},

@@ -12,10 +12,12 @@ from activities.catalogue.models import Programme
 from rewards.errors import UnknownOffer
 from rewards.models import OfferStock
 from rewards.offers.errors import PoolCodeRepeated, PriceNotPositive
+from rewards.redeeming.top_up_errors import TopUpsNotOffered
 from service.cli import tanhui
 from service.demo_shops import DEMO_PROGRAMME
 from service.errors import CommandRefused
 from tests import shopping
+from tests.service.gateways import key_file
 
 BY = ("--by", "anna")
 WHY = (*BY, "--reason", "补货")
@@ -37,11 +39,12 @@ def offers(database_url, urls, tmp_path):
         "TANHUI_VAR_DIR": str(tmp_path / "var"),
     }
 
-    def run(*words: object) -> str:
+    def run(*words: object, **more: str) -> str:
+        others = {name: None for name in os.environ if name.startswith("TANHUI_")}
         done = CliRunner().invoke(
             tanhui,
             ["offers", *map(str, words)],
-            env={name: None for name in os.environ if name.startswith("TANHUI_")} | environ,
+            env=others | environ | more,
             standalone_mode=False,
             catch_exceptions=False,
         )
@@ -109,6 +112,22 @@ def test_a_change_of_stock_has_an_id(offers, written):
 
     offers("publish", id_, "--version", 1, *BY)
     assert json.loads(offers("show", id_, "--json"))["stock_units"] == 9
+
+
+def test_a_top_up_is_published_where_a_gateway_is_set_up(offers, written, tmp_path):
+    id_ = uuid4()
+    offers("draft", id_, written("top_up", face_value_fen=1_000), *BY)
+
+    with pytest.raises(TopUpsNotOffered):
+        offers("publish", id_, "--version", 1, *BY)
+
+    assert json.loads(offers("show", id_, "--json"))["state"] == "draft"
+    gateway = {
+        "TANHUI_TOP_UP_URL": "https://cards.example.cn",
+        "TANHUI_TOP_UP_KEY_FILE": str(key_file(tmp_path)),
+    }
+    said = offers("publish", id_, "--version", 1, *BY, **gateway)
+    assert said == f"offer {id_} is published, version 1\n"
 
 
 def test_codes_are_loaded_whole_or_not(offers, written, tmp_path, database):

@@ -107,6 +107,27 @@ def test_from_a_draft_to_what_a_resident_sees(
     assert again.status_code == 304
 
 
+def test_a_top_up_that_nobody_could_do_is_not_published_and_whose_it_is_comes_first(
+    client, database, url, merchant_id, manager, operator
+):
+    top_up = {
+        name: value for name, value in TEA.items() if name not in ("cancel_hours", "valid_days")
+    } | {"kind": "top_up", "face_value_fen": 1_000}
+    assert client.put(url, json=top_up, headers=manager).status_code == 201
+
+    def elsewhere(session):
+        return shopping.a_merchant(session, session.get_one(Programme, DEMO_PROGRAMME).holder_id)
+
+    def publish(of, headers):
+        return client.put(f"{of}/publication", json={"version": 1}, headers=operator | headers)
+
+    refused_in_both_languages(
+        database, lambda headers: publish(url, headers), 503, "top-ups-not-offered"
+    )
+    other = url.replace(str(merchant_id), str(database.transact(elsewhere)))
+    refused(publish(other, {}), 404, "unknown-offer")
+
+
 def test_an_edit_is_a_version_that_holds_once_it_is_published(
     client, published, manager, operator, resident
 ):

@@ -10,6 +10,7 @@ import ledgers.errors
 import rewards.errors
 import rewards.merchants.errors
 import rewards.offers.budget_errors
+import rewards.offers.errors
 import rewards.redeeming.errors
 import rewards.redeeming.top_up_errors
 import rewards.settling.errors
@@ -26,6 +27,7 @@ import service.identity.logins.errors
 import service.identity.staff.errors
 import service.jobs.errors
 import service.merchants.errors
+import service.settling.errors
 from ledgers.errors import DomainError
 from service.problems import ALL_TYPES, PROBLEM_TYPES
 
@@ -36,6 +38,7 @@ MODULES = (
     rewards.errors,
     rewards.merchants.errors,
     rewards.offers.budget_errors,
+    rewards.offers.errors,
     rewards.redeeming.errors,
     rewards.redeeming.top_up_errors,
     rewards.settling.errors,
@@ -51,6 +54,7 @@ MODULES = (
     service.identity.staff.errors,
     service.gateway.errors,
     service.merchants.errors,
+    service.settling.errors,
     service.jobs.errors,
 )
 

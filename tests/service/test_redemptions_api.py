@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from rewards.models import Voucher
+from rewards.redeeming.ending import posting_id_of
+from rewards.redeeming.top_ups import order_id_of
 from rewards.voucher_codes import code_sha256
 from tests import shopping
 from tests.makers import a_resident, an_offer, programme_holder
@@ -184,6 +186,24 @@ def test_redemptions_are_listed_by_the_page_the_newest_first(buyer):
         cursor = answer["next_cursor"]
 
     assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
+
+
+@pytest.mark.parametrize("more", [{}, {"card_number": "31041234567890"}])
+def test_an_id_that_follows_from_another_is_ours_to_make(buyer, database, more):
+    """By taking it first one would stop what is posted under it: one's own return, and with it the
+    job that expires everybody's vouchers, or the charge of a top-up that is done.
+    """
+    offer_id = buyer.offer(valid_days=1)
+    made = UUID(buyer.redeem(offer_id).json["id"])
+    for derived in (posting_id_of(made, "expired"), order_id_of(buyer.holder_id, made)):
+        refused_in_both_languages(
+            database,
+            lambda x, id_=derived: buyer.redeem(offer_id, id_, headers=x, **more),
+            409,
+            "redemption-id-reused",
+        )
+
+    assert buyer.get("").json["redemptions"][1:] == []
 
 
 def test_the_list_shows_nobody_elses(buyer, client, bearer):

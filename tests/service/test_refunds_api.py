@@ -74,8 +74,8 @@ def test_a_reversed_use_and_an_unknown_one_are_refused(client, bearer, database,
     ]:
         refused_in_both_languages(
             database,
-            lambda headers, url=url_of(wanted): client.put(
-                url, json=BODY, headers=operator | headers
+            lambda headers, wanted=wanted: client.put(
+                url_of(wanted), json=BODY, headers=operator | headers
             ),
             status,
             slug,
@@ -124,13 +124,17 @@ def run(settings, monkeypatch):
     monkeypatch.setenv("TANHUI_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("TANHUI_REDIS_URL", settings.redis_url)
     monkeypatch.setenv("TANHUI_VAR_DIR", str(settings.var_dir))
-    return lambda *words: CliRunner().invoke(tanhui, ["vouchers", *map(str, words)])
+
+    def call(*words, typed=None):
+        return CliRunner().invoke(tanhui, ["vouchers", *map(str, words)], input=typed)
+
+    return call
 
 
 def test_the_desk_sees_how_a_voucher_stands_and_nothing_of_its_owner(run, bought):
     holder_id, done, id_, merchant_id = bought()
 
-    told = run("show", done.voucher_code.lower().replace("-", " ")).output
+    told = run("show", typed=done.voucher_code.lower().replace("-", " ") + "\n").stdout
 
     assert "used" in told
     assert str(id_) in told
@@ -152,8 +156,14 @@ def test_a_merchants_own_code_is_found_with_the_merchant(run, database, services
 
     code, merchant_id = database.transact(work)
 
-    assert "unused" in run("show", code, "--merchant", merchant_id).output
-    assert run("show", code).exit_code == 1
+    assert "unused" in run("show", "--merchant", merchant_id, typed=f"{code}\n").output
+    assert run("show", typed=f"{code}\n").exit_code == 1
+
+
+def test_a_code_on_the_command_line_would_stay_in_the_history(run, bought):
+    _, done, _, _ = bought()
+
+    assert run("show", done.voucher_code).exit_code == 2
 
 
 def test_a_refund_by_command_says_what_it_did(run, database, bought):

@@ -121,7 +121,7 @@ def _check_books(session, rush, won) -> None:
     expected = {
         holder_id: HAD_POINTS - PRICE_POINTS * (holder_id in won) for holder_id in rush.holders
     }
-    assert {holder: balance for holder, balance in session.execute(points)} == expected
+    assert dict(session.execute(points).all()) == expected
     for counted in (
         select(func.count()).select_from(Redemption),
         select(func.count()).select_from(Voucher),

@@ -518,3 +518,10 @@ def test_who_closed_the_account_is_served_no_more(client, clerk, phone, shop, be
 
     refused(answer, 410, "code-device-ended")
     assert database.transact(a_resident)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_that_no_till_has_seen_is_no_fault_of_ours(client, clerk, day):
+    answer = client.get("/v1/consumptions", query_string={"day": day}, headers=clerk)
+
+    refused(answer, 422, "body-does-not-fit")

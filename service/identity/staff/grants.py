@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from activities.catalogue.models import Division, Partner
 from activities.errors import UnknownDivision, UnknownProgramme
 from activities.programmes import get_programme
+from rewards.merchants.merchants import ENDED
 from rewards.models import Merchant
 from service.admin.log import Act, Actor, State, acting
 from service.authorisation import reaches_programme
@@ -152,15 +153,15 @@ def _check_scope(session: Session, new: NewGrant) -> None:
 
 
 def _is_merchant_of(session: Session, scope: str, programme_code: str) -> bool:
-    """Whether the scope is the id of one of the programme's merchants, written as tokens write it:
-    in one way only.
+    """Whether the scope is the id of one of the programme's merchants that has not ended, written
+    as tokens write it: in one way only.
     """
     try:
         id_ = UUID(scope)
     except ValueError:
         return False
     merchant = session.get(Merchant, id_) if str(id_) == scope else None
-    if merchant is None:
+    if merchant is None or merchant.state == ENDED:
         return False
     whole = programme_code == ALL
     return whole or get_programme(session, programme_code).holder_id == merchant.programme_holder_id

@@ -1,14 +1,15 @@
 """Stock, the day's limit and the budget: one guarded row, and what is drawn."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
 from rewards.errors import SoldOut
 from rewards.models import Budget, Offer, OfferStock, OfferVersion
-from rewards.redeeming.errors import BudgetExhausted, DailyLimitReached
+from rewards.offers.publishing import end
+from rewards.redeeming.errors import BudgetExhausted, DailyLimitReached, OfferEnded
 from rewards.redeeming.stock import Back, give_back, give_back_many, take
 from rewards.redeeming.terms import load
 from tests.makers import programme_holder
@@ -147,6 +148,17 @@ def test_money_comes_back_to_the_offer_without_its_unit(session, offered):
     assert (row(session, terms).stock_units, row(session, terms).day_units) == (9, 1)
 
 
+def test_what_comes_back_to_one_offer_names_it_in_so_many_words(session, offered, statements):
+    """Or Citus would ask every shard while the row that buyers queue for is locked."""
+    terms = offered()
+    take(session, terms, 1, day=DAY)
+
+    with statements() as seen:
+        give_back(session, terms.offer.id, 1, fen=0, day=DAY, restock=True)
+
+    assert not [sql for sql in seen if "unnest" in sql]
+
+
 def test_an_ended_offers_money_comes_back_to_its_budget(session, offered):
     ended, other = offered(settlement_fen=100), offered(settlement_fen=100)
     for terms in (ended, other):
@@ -157,6 +169,18 @@ def test_an_ended_offers_money_comes_back_to_its_budget(session, offered):
 
     assert drawn(session, ended) == (100, 0)
     assert drawn(session, other) == (10_000, 9_900)
+
+
+def test_an_offer_that_ended_meanwhile_draws_nothing_more(session, offered):
+    terms = offered(settlement_fen=100)
+    take(session, terms, 1, day=DAY)
+    end(session, terms.offer.id, now=datetime(2026, 11, 21, tzinfo=UTC))
+
+    with pytest.raises(OfferEnded):
+        take(session, terms, 1, day=DAY)  # By the terms as they were read before.
+
+    assert drawn(session, terms) == (100, 0)
+    assert row(session, terms).stock_units == 9
 
 
 def test_many_come_back_at_once_each_to_its_own(session, offered):

@@ -13,10 +13,11 @@ from rewards.models import Budget, OfferStock, Redemption, SettlementLine, TopUp
 from rewards.redeeming import top_up_queue
 from rewards.redeeming.errors import BudgetExhausted, MerchantSuspended, ResidentLimitReached
 from rewards.redeeming.gateways import Outcome
+from rewards.redeeming.listing import page
 from rewards.redeeming.top_up_answers import book, wait_after
 from rewards.redeeming.top_up_errors import NotATopUp
 from rewards.redeeming.top_ups import HELD_FOR, order, order_id_of
-from tests.makers import NOW, a_buyer, a_resident, balance, programme_holder
+from tests.makers import CODES, NOW, a_buyer, a_resident, balance, programme_holder
 from tests.shopping import a_merchant, an_offer
 
 ZONE = "Asia/Shanghai"
@@ -81,6 +82,21 @@ def claw_back_all(session, holder_id):
     amounts = dict.fromkeys(session.scalars(query))
     why = {"actor": "test", "reason": "a mistake", "now": LATER}
     reverse(session, uuid4(), holder_id=holder_id, amounts=amounts, **why)
+
+
+@pytest.mark.parametrize("outcome", [None, REFUSED, DONE])
+def test_how_it_stands_says_who_ordered_it_before_and_after_the_answer(session, top_up, outcome):
+    offer_id, holder_id = top_up(), a_resident(session, points=300)
+    others, own = uuid4(), uuid4()
+    for id_, acting in ((others, "delegate:7"), (own, None)):
+        buyer = a_buyer(session, holder_id)
+        order(session, id_, buyer=buyer, offer_id=offer_id, now=NOW, acting=acting)
+        if outcome is not None:
+            answer(session, session.get_one(TopUp, (holder_id, id_)), outcome)
+
+    listed = page(session, holder_id, codes=CODES).standings
+
+    assert {one.redemption.id: one.acted_by for one in listed} == {others: "delegate:7", own: None}
 
 
 def test_an_order_holds_the_points_and_takes_the_unit(session, ordered):

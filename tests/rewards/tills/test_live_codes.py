@@ -43,7 +43,7 @@ def test_a_code_as_the_docs_write_it_down():
     assert written(key, CODE) == "TH1.01J3GA8ZAWFMN8YZGDFWX1S6TJ.59317920.WRV9PQXVJW26053Y"
 
 
-@given(st.uuids(), st.integers(1, 10**12 - 1))
+@given(st.uuids(), st.integers(1, 10**9 - 1))
 def test_what_is_written_is_read(device_id, step):
     code = LiveCode(device_id, step)
 

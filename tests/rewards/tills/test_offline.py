@@ -302,11 +302,11 @@ def test_the_id_of_what_was_taken_is_not_taken_for_another_code(counter, scanner
     assert isinstance(error, ConsumptionReused)
 
 
-def test_a_thousand_take_no_more_statements_than_ten(session, counter, scanner, statements):
+def test_six_hundred_take_no_more_statements_than_twenty(session, counter, scanner, statements):
     sent = []
-    for count in (10, 300):
-        scans = [scan(counter.code(), scanner) for _ in range(count)]
-        scans += [scan(one.code, scanner, at=NOW + MINUTE) for one in scans]
+    for count, uses in ((10, 2), (30, 20)):
+        codes = [counter.code() for _ in range(count)]
+        scans = [scan(code, scanner, at=NOW + n * MINUTE) for n in range(uses) for code in codes]
         with statements() as seen:
             answers = send(counter, *scans, now=NOW + HOUR)
         assert sum(isinstance(each, Consumed) for each in answers) == count

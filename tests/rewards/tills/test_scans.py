@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from ledgers.closing import close_holder
-from ledgers.errors import AccountClosed, InsufficientPoints
+from ledgers.errors import AccountClosed
 from rewards.errors import UnknownOffer, UnknownRedemption, VoucherConsumed
 from rewards.merchants.errors import UnknownShop
 from rewards.tills import code_devices
@@ -19,6 +19,7 @@ from rewards.tills.errors import (
     LiveCodeUsed,
     NotForTills,
     ResidentGone,
+    ResidentLacksPoints,
     ScanOver,
     ScanReused,
     TooManyCodeDevices,
@@ -141,6 +142,12 @@ def test_a_code_of_another_time_says_of_which(counter, phone, off):
     assert refusal.value.now == NOW.isoformat()
 
 
+@pytest.mark.parametrize("step", [1, 10**9, 10**12 - 1])
+def test_a_phone_whose_clock_is_ages_off_is_refused_like_any_other(counter, phone, step):
+    with pytest.raises((LiveCodeOffTime, UnknownLiveCode)):
+        scan(counter, written(device_key(ROOT, phone), LiveCode(phone, step)))
+
+
 def test_a_code_of_no_phone_is_unknown(counter):
     for sent in (shown(uuid4()), "nonsense", shown(uuid4())[:-1] + "!"):
         with pytest.raises(UnknownLiveCode):
@@ -209,6 +216,18 @@ def test_after_five_minutes_nothing_new_is_done(counter, phone, holder_id):
         seen(counter.session, one, a_buyer(counter.session, holder_id), codes=CODES, now=over)
 
 
+def test_what_was_bought_before_is_not_taken_after_the_scan_as_if_redeemed_in_it(
+    counter, phone, holder_id
+):
+    one, bought = scan(counter, shown(phone)), counter.buy(holder_id=holder_id)
+
+    with pytest.raises(ScanOver):
+        redeem(counter, one, redemption_id=bought.id, now=one.ends_at)
+
+    assert counter.lines() == []
+    assert redeem(counter, one, redemption_id=bought.id).redeemed.id == bought.id
+
+
 def test_where_the_voucher_is_not_taken_no_point_is_spent(session, phone, holder_id):
     first = a_counter(session)
     counter = a_counter(session, merchant_id=first.merchant_id, shop_ids=[first.another_shop()])
@@ -220,11 +239,13 @@ def test_where_the_voucher_is_not_taken_no_point_is_spent(session, phone, holder
     assert balance(session, holder_id) == 500
 
 
-def test_too_few_points_are_too_few_at_the_till_too(session, counter):
+def test_a_till_learns_that_there_are_too_few_points_and_not_how_many(session, counter):
     poor = a_phone(session, a_resident(session, points=99))
 
-    with pytest.raises(InsufficientPoints), session.begin_nested():
+    with pytest.raises(ResidentLacksPoints) as refusal, session.begin_nested():
         redeem(counter, scan(counter, shown(poor)))
+
+    assert vars(refusal.value) == {"need_points": 100}
 
 
 def test_what_is_another_merchants_is_not_handed_out(session, counter, phone, holder_id):

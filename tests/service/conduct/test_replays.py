@@ -67,6 +67,7 @@ STILL = {
     "/v1/staff/card-blocks/<uuid:block_id>",
     "/v1/staff/residents/<uuid:holder_id>/cards/<uuid:request_id>",
     "/v1/top-ups/<uuid:top_up_id>/check",
+    "/v1/top-ups/<uuid:top_up_id>/settled",
     "/v1/top-ups/<uuid:top_up_id>/outcome",  # Its replays: tests/service/gateway/test_callbacks.py
     "/v1/verifications/<uuid:verification_id>",
 }

@@ -118,6 +118,28 @@ def test_a_call_against_the_first_is_refused_and_kept(
     assert listed[0]["answered"] == " ".join(second.values())
 
 
+def test_what_a_person_settled_is_listed_again_only_by_another_answer(
+    app, services, ordered, call, bearer
+):
+    call(ordered.order_id, DONE)
+    call(ordered.order_id, REFUSED)
+    client, operator = app.test_client(), bearer("operator")
+
+    def listed():
+        answer = client.get("/v1/top-ups?which=contradicted", headers=operator)
+        return [each["answered"] for each in answer.json["top_ups"]]
+
+    assert listed() == ["refused no such card"]
+    url, body = f"/v1/top-ups/{ordered.order_id}/settled", {"reason": "网关已冲正"}
+    for _ in range(2):
+        settled = client.put(url, json=body, headers=operator)
+        assert (settled.status_code, settled.json["contradicted_at"]) == (200, None)
+    refused(call(ordered.order_id, REFUSED), 409, "top-up-contradicted")
+    assert listed() == []
+    refused(call(ordered.order_id, DONE | {"reference": "R-8"}), 409, "top-up-contradicted")
+    assert listed() == ["done R-8"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -24,12 +24,12 @@ from tests.service.gateways import SECRET, Gateway, key_file
 from tests.shopping import a_merchant, an_offer
 
 CARD = "6210940001234567"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 2.0
 
 
 @contextmanager
 def an_app(settings: Settings, url: str, gateway: Gateway, folder: Path) -> Iterator[Flask]:
-    """On a database of its own; it waits for the gateway for half a second only."""
+    """On a database of its own; it waits for the gateway for two seconds only."""
     own = replace(
         settings, database_url=url, top_up_url=gateway.url, top_up_key_file=key_file(folder)
     )

@@ -296,6 +296,7 @@ def test_an_agreement_is_made_and_shortened(client, operator, manager, merchant)
     [
         ({"fixed_fen": -5}, "body-does-not-fit"),
         ({"fixed_fen": 0}, "body-does-not-fit"),
+        ({"fixed_fen": 2**53 // 10_000 + 1}, "body-does-not-fit"),  # Of 10,000 units given at once.
         ({"share_bp": 10_001, "fixed_fen": None, "price_rule": "share"}, "body-does-not-fit"),
         ({"price_rule": "free"}, "price-rule-does-not-fit"),
         ({"valid_to": "2026-01-01"}, "price-rule-does-not-fit"),

@@ -340,8 +340,12 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
         Guess(_TILLS, {"consumption_id": "theirs.consumption"}, "unknown-consumption")
     ],
     ("PUT", "/v1/consumptions/<uuid:consumption_id>/refund"): [
-        Guess((OPERATOR,), {"consumption_id": f"theirs.{each}"}, "unknown-consumption",
-              {"reason": "r"})
+        Guess(
+            (OPERATOR,),
+            {"consumption_id": f"theirs.{each}"},
+            "unknown-consumption",
+            {"reason": "r"},
+        )
         for each in ("consumption", "redemption")
     ],
     ("PUT", "/v1/consumptions/<uuid:consumption_id>/reversal"): [
@@ -435,6 +439,9 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
         (_MANAGER, OPERATOR, "key"), {"file_id": "fresh"}
     ),
     ("PUT", "/v1/merchants/<uuid:merchant_id>/pictures"): _of_merchant((_MANAGER, OPERATOR)),
+    ("GET", "/v1/offers"): _of_resident(
+        {}, "", query={"merchant_id": "theirs.merchant"}, grants=(PROGRAMME,), status=200
+    ),
     ("GET", "/v1/offers/<uuid:offer_id>"): _of_resident(
         _ITS_OFFER, "unknown-offer", grants=(PROGRAMME,)
     ),
@@ -589,6 +596,9 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ],
     ("PUT", "/v1/top-ups/<uuid:top_up_id>/check"): [
         Guess((OPERATOR,), {"top_up_id": "theirs.top_up"}, "unknown-top-up")
+    ],
+    ("PUT", "/v1/top-ups/<uuid:top_up_id>/settled"): [
+        Guess((OPERATOR,), {"top_up_id": "theirs.top_up"}, "unknown-top-up", {"reason": "a guess"})
     ],
     ("PUT", "/v1/top-ups/<uuid:top_up_id>/outcome"): [
         Guess(
@@ -836,6 +846,9 @@ NOTHING_TO_GUESS: dict[tuple[str, str], str] = {
     ),
     ("PUT", "/v1/verifications/<uuid:verification_id>"): (
         "a verifier's word is about any resident, and the answer tells nothing else of them"
+    ),
+    ("GET", "/v1/pictures/<string:sha256>"): (
+        "published: the name is the hash of its bytes, which who knows it has seen"
     ),
     ("GET", "/v1/donation-projects"): "published: ?programme= chooses among what all may read",
     ("GET", "/v1/catalogue/methods"): "published: ?programme= chooses among what all may read",

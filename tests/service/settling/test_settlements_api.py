@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,15 +11,15 @@ import pytest
 from sqlalchemy import select
 
 from rewards.models import SettlementLine
-from rewards.settling import drafting
 from rewards.settling.drafting import Key
 from service.admin.models import AdminAct
 from service.jobs import work
-from service.settling import drafts, steps
+from service.settling import as_workbook, drafts
 from tests.makers import programme_holder
 from tests.service.answers import ENGLISH, refused
 from tests.settlements import LATELY, lines_for, taken_back
 from tests.shopping import a_merchant, an_offer
+from tests.workbooks import Number, sheets_of
 
 PERIOD = {"period_from": str(LATELY.since), "period_to": str(LATELY.to)}
 
@@ -62,6 +63,11 @@ class Shop:
     def get(self, step: str = "", headers: dict[str, str] | None = None, **query: Any):
         headers = (headers or self.manager) | ENGLISH
         return self.client.get(self.url(step), headers=headers, query_string=query)
+
+
+def lines_of(shop: Shop) -> list[SettlementLine]:
+    query = select(SettlementLine).where(SettlementLine.merchant_id == shop.merchant_id)
+    return shop.database.transact(lambda s: s.scalars(query.order_by(SettlementLine.id)).all())
 
 
 @pytest.fixture
@@ -211,12 +217,17 @@ def test_settlements_and_lines_are_paged(shop):
     assert rest["next_cursor"] is None
     line = first["lines"][0]
     assert (line["title"], line["shop"], line["kind"]) == ("Cup", "", "consumption")
-    assert not {"holder_id", "redemption_id"} & line.keys()
+    told = shop.database.transact(
+        lambda s: s.get_one(SettlementLine, (shop.merchant_id, shop.line_ids[0]))
+    )
+    ids = ("redemption_id", "consumption_id", "offer_id")
+    assert [line[name] for name in ids] == [str(getattr(told, name)) for name in ids]
+    assert datetime.fromisoformat(line["occurred_at"]) == told.occurred_at
+    assert not {"holder_id", "code", "voucher_code"} & line.keys()
 
 
 def test_a_long_draft_is_answered_while_it_goes_on_and_the_job_ends_it(shop, services, monkeypatch):
     monkeypatch.setattr(drafts, "REQUEST_S", 0.0)
-    monkeypatch.setattr(steps.draft, "__kwdefaults__", {"seconds": 0.0})
     answer = shop.drafted()
     assert (answer.status_code, answer.json["state"]) == (201, "drafting")
     refused(shop.get("/lines.csv"), 409, "settlement-not-ready")
@@ -229,8 +240,9 @@ def test_a_long_draft_is_answered_while_it_goes_on_and_the_job_ends_it(shop, ser
 
 def test_a_long_voiding_is_ended_by_the_job(shop, services, monkeypatch):
     shop.drafted()
-    monkeypatch.setattr(steps.void, "__kwdefaults__", {"seconds": 0.0})
-    answer = shop.put("/voiding", shop.staff())
+    with monkeypatch.context() as hurried:
+        hurried.setattr(drafts, "REQUEST_S", 0.0)
+        answer = shop.put("/voiding", shop.staff())
     assert (answer.json["state"], answer.json["lines"]) == ("void", 2)
     first, shop.id = shop.id, uuid4()
     facts = refused(shop.drafted(), 409, "settlement-lines-being-freed")
@@ -285,19 +297,69 @@ def test_the_csv_has_the_facts_and_every_line(shop):
     assert {one["title_zh"] for one in named} == {"'=咖啡"}
     assert [one["line_id"] for one in named] == [str(id_) for id_ in shop.line_ids]
 
+    told = lines_of(shop)
+    for column in ("redemption_id", "consumption_id", "offer_id"):
+        assert [one[column] for one in named] == [str(getattr(each, column)) for each in told]
+    for column in ("occurred_at", "recorded_at"):
+        at = [datetime.fromisoformat(one[column]) for one in named]
+        assert at == [getattr(each, column) for each in told]
+        assert {one.utcoffset() for one in at} == {timedelta(hours=8)}
+    assert not {"holder_id", "code"} & set(heading)
+
     plain = shop.get("/lines.csv", bom="false", facts="false").data.decode()
     assert plain.startswith("line_id,")
     assert plain.count("\n") == 3
 
 
+def test_the_workbook_has_the_facts_the_sums_and_every_line(shop):
+    shop.confirmed()
+    answer = shop.get("/lines.xlsx")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == as_workbook.MEDIA_TYPE
+    assert answer.headers["Cache-Control"] == "no-store"
+    sheets = sheets_of(answer.data)
+    assert list(sheets) == ["Sums", "Lines"]
+
+    facts = dict(row[:2] for row in sheets["Sums"] if len(row) >= 2)
+    assert facts["Merchant"] == "示范便利店"
+    assert facts["Payable, yuan"] == Number(Decimal(12), "0.00")
+    assert facts["Payable, fen"] == Number(Decimal(1200))
+    assert facts["Confirmed"] == "manager"
+    assert sheets["Sums"][-1] == [
+        *("consumption", "Cup", None, Number(Decimal(2))),
+        *(Number(Decimal(12), "0.00"), Number(Decimal(1200))),
+    ]
+    heading, *rows = sheets["Lines"]
+    assert len(rows) == 2
+    row, told = dict(zip(heading, rows[0], strict=False)), lines_of(shop)[0]
+    assert row["Kind"] == "consumption"
+    assert row["Amount, yuan"] == Number(Decimal(5), "0.00")
+    assert row["Amount, fen"] == Number(Decimal(500))
+    assert row["Redemption id"] == str(told.redemption_id)
+    assert row["Consumption id"] == str(told.consumption_id)
+    assert row["Line id"] == str(told.id)
+    local = told.occurred_at.astimezone(LATELY.zone)
+    assert row["Took place at"] == f"{local:%Y-%m-%d %H:%M:%S}"
+
+    chinese = shop.client.get(
+        shop.url("/lines.xlsx"), headers=shop.manager | {"Accept-Language": "zh-CN"}
+    )
+    heading, row, _ = sheets_of(chinese.data)["明细"]
+    assert dict(zip(heading, row, strict=False))["商品"] == "=咖啡"
+
+
+def test_a_workbook_that_takes_too_long_is_refused_and_names_the_csv(shop, monkeypatch):
+    shop.drafted()
+    monkeypatch.setattr(as_workbook, "ASKED_LINES_MAX", 1)
+    facts = refused(shop.get("/lines.xlsx"), 409, "settlement-workbook-too-long")
+    assert (facts["lines"], facts["lines_max"]) == (2, 1)
+    assert "lines.csv" in facts["detail"]
+
+
 def test_a_file_is_held_against_the_lines(shop):
     shop.drafted()
 
-    def lines(session):
-        query = select(SettlementLine).where(SettlementLine.merchant_id == shop.merchant_id)
-        return session.scalars(query.order_by(SettlementLine.id)).all()
-
-    first, second = shop.database.transact(lines)
+    first, second = lines_of(shop)
     content = (
         "\ufeffconsumption_id,consumed_at,amount_yuan\r\n"
         f"{first.consumption_id},{first.occurred_at.isoformat()},5.00\r\n"
@@ -338,9 +400,3 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_line(shop):
         headers=shop.manager,
     )
     refused(unknown, 404, "unknown-settlement")
-
-
-def test_drafting_goes_on_where_a_process_was_killed(shop, monkeypatch):
-    monkeypatch.setattr(drafting, "LINES_A_SLICE", 1)
-    drafted = shop.drafted().json
-    assert (drafted["state"], drafted["lines"]) == ("draft", 2)

@@ -14,7 +14,6 @@ from sqlalchemy import event, func, select
 
 from ledgers.folding import system_balances
 from rewards.models import SettlementLine
-from rewards.settling import drafting
 from rewards.settling.drafting import Key, begin
 from rewards.settling.settlements import void
 from service.db import Database
@@ -29,8 +28,6 @@ LINES, A_SLICE, KILLS = 60, 7, 3
 def live(url: str, merchant_id: str, settlement_id: str, step: str, nth: str) -> None:
     """Draft or void in small slices, and die at the nth statement or commit."""
     key, now, left = Key(UUID(merchant_id), UUID(settlement_id)), datetime.now(UTC), [int(nth)]
-    drafting.claim_slice.__kwdefaults__["lines_max"] = A_SLICE
-    drafting.free_slice.__kwdefaults__["lines_max"] = A_SLICE
     database = Database(url)
 
     def passed(*_: object) -> None:
@@ -44,7 +41,7 @@ def live(url: str, merchant_id: str, settlement_id: str, step: str, nth: str) ->
         database.transact(lambda s: begin(s, key, LATELY, actor="anna", now=now))
     else:
         database.transact(lambda s: void(s, key))
-    go_on(database, key, now=now, seconds=60)
+    go_on(database, key, now=now, seconds=60, lines_a_slice=A_SLICE)
 
 
 def killed(url: str, key: Key, step: str, nth: int) -> bool:

@@ -53,8 +53,8 @@ def settle(database, receiver):
     return settled
 
 
-def run(database, courier=None, *, now=NOW, **more):
-    courier = courier or Courier(private=True, timeout_s=more.pop("timeout_s", 1.0))
+def run(database, courier=None, *, now=NOW):
+    courier = courier or Courier(private=True, timeout_s=NOBODY_WAITS_S)
     return courier.run(database, KEY, clock=lambda: now, budget_s=60)
 
 
@@ -119,7 +119,7 @@ def test_fifty_good_ones_do_not_wait_for_one_that_hangs(database, receiver, sett
         settle(f"/good/{number}", 2)
     receiver.reply = lambda got: "hang" if got.path == "/slow" else 204
     counts = []
-    runner = Thread(target=lambda: counts.append(run(database, timeout_s=NOBODY_WAITS_S)))
+    runner = Thread(target=lambda: counts.append(run(database)))
     runner.start()
 
     assert receiver.wait_for(100, "/good")
