@@ -23,7 +23,7 @@ soak: $(READY)  ## model, storm and kills for long (ARGS="--minutes 60" is the s
 	@$(BIN)/pytest tests/soak/soak.py $(ARGS)
 
 fuzz: $(READY)  ## Schemathesis against the running server, in every role, five minutes in all
-	@TANHUI_FUZZ_SECONDS=$${TANHUI_FUZZ_SECONDS:-43} $(BIN)/pytest -n 0 tests/service/test_schemathesis.py $(ARGS)
+	@TANHUI_FUZZ_SECONDS=$${TANHUI_FUZZ_SECONDS:-37} $(BIN)/pytest -n 0 tests/service/test_schemathesis.py $(ARGS)
 
 lint: $(READY)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

@@ -28,6 +28,8 @@ _CHINESE = {
     ),
     "A transfer is named twice.": "同一笔记录写了两次。",
     "Must be later than from.": "须晚于 from。",
+    "Not after period_from.": "须晚于 period_from。",
+    "Send object_kind too.": "须同时填写 object_kind。",
     "Must not be less than min_amount.": "不能小于 min_amount。",
     "Not a month, as in (.+).": r"须为月份，如 \1。",
     "Not 1 to 64 letters, digits or signs without a blank.": (

@@ -1,8 +1,11 @@
 """Refusal → RFC 9457 problem document, in the caller's language."""
 
 import logging
+import re
+from datetime import datetime
 from traceback import format_tb
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import Flask, Response, current_app, request
@@ -31,6 +34,9 @@ from service.problem_types import webhooks as webhook_types
 from service.problem_types.kinds import ProblemType, kind
 
 log = logging.getLogger(__name__)
+
+_BEIJING = ZoneInfo("Asia/Shanghai")  # The one clock of the people who read the sentences.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     **ledger_types.TYPES,
@@ -105,12 +111,29 @@ def respond(kind: ProblemType, headers: dict[str, str] | None = None, **members:
             "type": f"{current_app.extensions['tanhui'].settings.public_url}/problems/{kind.slug}",
             "title": chosen(kind.title),
             "status": kind.status,
-            "detail": chosen(kind.detail).format_map(members),
+            "detail": chosen(kind.detail).format_map(_as_told(members)),
             "instance": request.path,
             **members,
         },
         headers,
     )
+
+
+def _as_told(members: dict[str, Any]) -> dict[str, Any]:
+    """The facts as a sentence tells them: instants by Beijing's clock, lists without brackets."""
+    return {name: _told(value) for name, value in members.items()}
+
+
+def _told(value: Any) -> Any:
+    match value:
+        case datetime():
+            told = f"{value.astimezone(_BEIJING):%Y-%m-%d %H:%M:%S}"
+            return chosen(Text(f"北京时间 {told}", f"{told} Beijing time"))
+        case str() if _INSTANT.fullmatch(value):
+            return _told(datetime.fromisoformat(value))
+        case [*several]:
+            return chosen(Text("、", ", ")).join(str(_told(each)) for each in several)
+    return value
 
 
 def refusal(error: Exception) -> dict[str, Any]:

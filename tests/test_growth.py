@@ -350,3 +350,34 @@ def test_no_statement_of_the_domains_asks_the_databases_clock():
 def test_a_clock_in_a_statement_is_found(source):
     assert clocks(source)
     assert not clocks("datetime.now(UTC)")
+
+
+# --- What Citus refuses in an UPDATE --------------------------------------------------------------
+
+# A column and an interval added (stable, as it depends on the zone), and a row by its place.
+REFUSED = re.compile(r"\binterval\s*'|\bAS interval\b|\bmake_interval\b|\bctid\b", re.IGNORECASE)
+STATEMENTS = ("ledgers", "activities", "rewards", "service", "migrations")
+
+
+def test_no_statement_reckons_with_intervals_or_names_a_row_by_its_place():
+    """Instants are worked out here and passed in; rows have keys."""
+    refused = {
+        str(path.relative_to(ROOT)): found
+        for folder in STATEMENTS
+        for path in (ROOT / folder).rglob("*.py")
+        if (found := REFUSED.findall(path.read_text()))
+    }
+    assert refused == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "SET next_at = next_at + interval '1 hour'",
+        "next_at + CAST(:wait AS interval)",
+        "WHERE ctid = :place",
+    ],
+)
+def test_what_is_refused_in_a_statement_is_found(source):
+    assert REFUSED.search(source)
+    assert not REFUSED.search("min_interval_s")

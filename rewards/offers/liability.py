@@ -28,9 +28,9 @@ from rewards.models import (
     Voucher,
 )
 from rewards.offers.budgets import reserved
+from rewards.settling.settlements import NOT_PAID
 
 _PUBLISHED = and_(OfferVersion.offer_id == Offer.id, OfferVersion.version == Offer.version)
-_NOT_PAID = ("drafting", "draft", "confirmed", "disputed", "approved")
 
 
 class Open(NamedTuple):
@@ -249,7 +249,7 @@ def _owed(session: Session, programme_holder_id: UUID) -> tuple[int, int]:
     balances = system_balances(session, programme_holder_id)
     owed_fen = -balances.get(("fen", ISSUED), 0) - balances.get(("fen", REDEEMED), 0)
     query = select(func.sum(Settlement.owed_fen - Settlement.returned_fen)).where(
-        Settlement.programme_holder_id == programme_holder_id, Settlement.state.in_(_NOT_PAID)
+        Settlement.programme_holder_id == programme_holder_id, Settlement.state.in_(NOT_PAID)
     )
     unpaid_fen = int(session.scalar(query) or 0)
     return owed_fen - unpaid_fen, unpaid_fen

@@ -12,18 +12,22 @@ from rewards.errors import UnknownOffer
 from rewards.models import Merchant, Offer, OfferStock, OfferVersion, Shop
 from rewards.offers.errors import UnknownOfferVersion
 from rewards.redeeming.buyers import Buyer
+from rewards.redeeming.limits import own_left
 
 _CURRENT = and_(OfferVersion.offer_id == Offer.id, OfferVersion.version == Offer.version)
 
 
 @dataclass(frozen=True, slots=True)
 class OnSale:
-    """An offer by its published terms, with its merchant and what is left of it."""
+    """An offer by its published terms, with its merchant and what is left of it; and how much of
+    that the buyer may have today by the limits of each resident (None: there are none).
+    """
 
     offer: Offer
     version: OfferVersion
     merchant: Merchant
     stock_units: int
+    own_left_units: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ def on_sale(
         query = query.where(Offer.merchant_id == merchant_id)
     if after is not None:
         query = query.where(tuple_(OfferVersion.price_points, Offer.id) > tuple_(*after))
-    return [OnSale(*row) for row in session.execute(query)]
+    rows = session.execute(query).all()
+    left = own_left(session, [version for _, version, _, _ in rows], buyer, now)
+    return [OnSale(*row, left.get(row[0].id)) for row in rows]
 
 
 def shown(session: Session, offer_id: UUID, *, buyer: Buyer, version: int | None = None) -> Shown:

@@ -116,6 +116,15 @@ class RedemptionEnded(DomainError):
         self.ended_at = ended_at.isoformat()
 
 
+class PriceChanged(DomainError):
+    """The offer has another price by now than the resident was shown."""
+
+    def __init__(self, offer_id: UUID, *, price_points: int) -> None:
+        super().__init__(f"the offer costs {price_points} points by now")
+        self.offer_id = offer_id
+        self.price_points = price_points
+
+
 class NoVoucher(DomainError):
     """What was redeemed needs no voucher."""
 

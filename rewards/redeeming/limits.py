@@ -11,20 +11,29 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from ledgers.bulk import Statement, together
+from ledgers.bulk import Statement, array_of, together
 from rewards.models import OfferVersion
 from rewards.redeeming.buyers import Buyer
 from rewards.redeeming.days import PERIODS, day_of, period_of, start_of
 from rewards.redeeming.errors import ResidentLimitReached
 from rewards.redeeming.terms import Terms
 
-_COUNT: LiteralString = """
-    SELECT coalesce(sum(units) FILTER (WHERE redeemed_at >= %(day)s), 0)::bigint,
-           coalesce(sum(units) FILTER (WHERE redeemed_at >= %(week)s), 0)::bigint,
-           coalesce(sum(units) FILTER (WHERE redeemed_at >= %(month)s), 0)::bigint
-    FROM redemption
-    WHERE holder_id = %(holder_id)s AND offer_id = %(offer_id)s
-      AND redeemed_at >= least(%(week)s, %(month)s) AND state NOT IN ('cancelled', 'failed')
+_SUMS: LiteralString = """
+    coalesce(sum(units) FILTER (WHERE redeemed_at >= %(day)s), 0)::bigint,
+    coalesce(sum(units) FILTER (WHERE redeemed_at >= %(week)s), 0)::bigint,
+    coalesce(sum(units) FILTER (WHERE redeemed_at >= %(month)s), 0)::bigint
+"""
+_COUNTED: LiteralString = """
+    redeemed_at >= least(%(week)s, %(month)s) AND state NOT IN ('cancelled', 'failed')
+"""
+_COUNT: LiteralString = f"""
+    SELECT {_SUMS} FROM redemption
+    WHERE holder_id = %(holder_id)s AND offer_id = %(offer_id)s AND {_COUNTED}
+"""
+_COUNT_MANY: LiteralString = f"""
+    SELECT offer_id, {_SUMS} FROM redemption
+    WHERE holder_id = %(holder_id)s AND offer_id = ANY(CAST(%(offers)s AS uuid[])) AND {_COUNTED}
+    GROUP BY offer_id
 """
 
 
@@ -46,6 +55,27 @@ def counting(offer_id: UUID, buyer: Buyer, now: datetime) -> Statement:
     day = day_of(now, buyer.zone)
     starts = {name: start_of(period_of(name, day)[0], buyer.zone) for name in PERIODS}
     return _COUNT, {"holder_id": buyer.holder_id, "offer_id": offer_id, **starts}
+
+
+def own_left(
+    session: Session, versions: Sequence[OfferVersion], buyer: Buyer, now: datetime
+) -> dict[UUID, int]:
+    """How many units of offers, by the terms that hold, the resident may still have today: what the
+    narrowest of their limits leaves. Offers without a limit are left out. One statement.
+    """
+    limited = {version.offer_id: limits_of(version) for version in versions if limits_of(version)}
+    if not limited:
+        return {}
+    _, parameters = counting(next(iter(limited)), buyer, now)
+    offers = array_of(offer_id.hex for offer_id in limited)
+    (counted,) = together(session, (_COUNT_MANY, {**parameters, "offers": offers}))
+    taken = {offer_id: dict(zip(PERIODS, had, strict=True)) for offer_id, *had in counted}
+    return {
+        offer_id: max(
+            min(n - taken.get(offer_id, {}).get(name, 0) for name, n in limits.items()), 0
+        )
+        for offer_id, limits in limited.items()
+    }
 
 
 def refuse_beyond(

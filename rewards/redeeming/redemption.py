@@ -16,7 +16,7 @@ from ledgers.funds import locking
 from ledgers.models import Posting
 from ledgers.posting import NewPosting, NewTransfer, post
 from rewards.errors import RedemptionReused, SoldOut, UnknownOffer, UnknownRedemption
-from rewards.models import OfferVersion, Redemption
+from rewards.models import Offer, OfferVersion, Redemption
 from rewards.redeeming import limits, stock, vouchers
 from rewards.redeeming.buyers import Buyer
 from rewards.redeeming.days import day_of
@@ -24,6 +24,7 @@ from rewards.redeeming.errors import NeedsGateway
 from rewards.redeeming.terms import (
     WITH_VOUCHER,
     Terms,
+    check_price,
     check_sale,
     check_units,
     expires_at,
@@ -32,6 +33,7 @@ from rewards.redeeming.terms import (
 )
 from rewards.settling.payables import NewLine, owe
 from rewards.voucher_codes import Codes
+from rewards.webhooks.outbox import Told, tell
 
 _DERIVED = 5  # The version of ids that follow from others.
 _ONESELF = "holder:"  # Before the resident's own id, as the posting's actor.
@@ -81,6 +83,7 @@ def redeem(
     buyer: Buyer,
     offer_id: UUID,
     units: int = 1,
+    price_points: int | None = None,
     codes: Codes,
     now: datetime,
     request_id: str | None = None,
@@ -92,12 +95,14 @@ def redeem(
     Args:
         buyer: the resident, as offers see them.
         units: 1, but for a donation, 1..10,000.
+        price_points: of a unit, as the resident was shown it; None: not looked at.
         codes: the keys behind vouchers' codes (docs/DECISIONS.md, decision 9).
         request_id: kept with the posting.
         acting: who redeems for the resident ("delegate:ID"), in whose place the posting names
             them; None where it is the resident.
 
     Raises:
+        PriceChanged: a version with another price was published meanwhile.
         UnknownOffer, OfferPaused, OfferEnded, MerchantSuspended, OfferNotOnSale, NotForDivision,
         NotForScenes, UnitsOutOfBounds, NeedsGateway: this offer is not for this resident now.
         SoldOut, DailyLimitReached, ResidentLimitReached, BudgetExhausted: no more of it.
@@ -126,6 +131,7 @@ def redeem(
         return _same_or_refuse(session, terms, wish, row)
     check_sale(terms, buyer, now)
     check_units(terms, units)
+    check_price(terms, price_points)
     (left_units,) = left.fetchone() or (0,)
     if left_units < units:
         raise SoldOut(offer_id)
@@ -225,8 +231,10 @@ def _hand_over(session: Session, terms: Terms, wish: _Wish) -> Redeemed:
         _owe_project(session, terms, wish)
     day = day_of(now, wish.buyer.zone)
     *_, taken = together(session, *rows, stock.taking(terms, wish.units, day=day))
-    if taken.rowcount == 0:
-        stock.take_or_refuse(session, terms, wish.units, day=day)
+    row = taken.fetchone()
+    left = stock.Left(*row) if row else stock.take_or_refuse(session, terms, wish.units, day=day)
+    if offer.kind == "pool_code" and left.runs_low(wish.units):
+        _tell_low(session, offer, left, now)
     spent_points = wish.units * version.price_points
     return Redeemed(
         *(wish.id, offer.id, version.version, wish.units, spent_points, now, "done"),
@@ -250,6 +258,12 @@ def _redemption(terms: Terms, wish: _Wish) -> Statement:
         "points": wish.units * terms.version.price_points,
         "now": wish.now,
     }
+
+
+def _tell_low(session: Session, offer: Offer, left: stock.Left, now: datetime) -> None:
+    """So that the merchant loads another file; under the lock of the stock row, once a file."""
+    content = {"offer_id": str(offer.id), **left._asdict()}
+    tell(session, [Told(offer.merchant_id, "pool.low", content)], now=now)
 
 
 def _owe_project(session: Session, terms: Terms, wish: _Wish) -> None:

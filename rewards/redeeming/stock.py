@@ -20,6 +20,7 @@ from rewards.redeeming.errors import BudgetExhausted, DailyLimitReached, OfferEn
 from rewards.redeeming.terms import Terms
 
 DRAWN_UNITS = 100  # What is drawn of a budget at once: the worth of so many units,
+LOW_ONE_IN = 10  # Few are left where it is no more than this part of what was ever put.
 DRAWN_SHARE = 8  # and this part of what is left of it at most, for other offers want some too.
 
 # A request of the day before may come after the day's first: it counts for the later day.
@@ -31,6 +32,7 @@ _TAKE: LiteralString = """
     WHERE offer_id = %(offer_id)s AND stock_units >= %(units)s AND reserved_fen >= %(fen)s
       AND (CAST(%(daily)s AS bigint) IS NULL
            OR CASE WHEN day >= %(day)s THEN day_units ELSE 0 END + %(units)s <= %(daily)s)
+    RETURNING stock_units, put_units
 """
 _LOOK: LiteralString = """
     SELECT stock_units, reserved_fen, CASE WHEN day >= %(day)s THEN day_units ELSE 0 END
@@ -44,6 +46,20 @@ _DRAW: LiteralString = "UPDATE budget SET drawn_fen = drawn_fen + %(fen)s WHERE 
 _RESERVE: LiteralString = """
     UPDATE offer_stock SET reserved_fen = reserved_fen + %(fen)s WHERE offer_id = %(offer_id)s
 """
+
+
+class Left(NamedTuple):
+    """What is left of an offer after some units were taken, and what was ever put into it."""
+
+    stock_units: int
+    put_units: int
+
+    def runs_low(self, taken_units: int) -> bool:
+        """Whether it was the units taken now that left no more than one in LOW_ONE_IN. So it is
+        once after each time that stock is put, of an offer to which nothing comes back.
+        """
+        before_units = self.stock_units + taken_units
+        return self.stock_units * LOW_ONE_IN <= self.put_units < before_units * LOW_ONE_IN
 
 
 def take(session: Session, terms: Terms, units: int, *, day: date) -> None:
@@ -62,7 +78,9 @@ def take(session: Session, terms: Terms, units: int, *, day: date) -> None:
 
 
 def taking(terms: Terms, units: int, *, day: date) -> Statement:
-    """Takes units, one row, or nothing where something is missing (``take_or_refuse``)."""
+    """Takes units, one row (``Left``), or nothing where something is missing
+    (``take_or_refuse``).
+    """
     return _TAKE, {
         "offer_id": terms.offer.id,
         "units": units,
@@ -72,7 +90,7 @@ def taking(terms: Terms, units: int, *, day: date) -> Statement:
     }
 
 
-def take_or_refuse(session: Session, terms: Terms, units: int, *, day: date) -> None:
+def take_or_refuse(session: Session, terms: Terms, units: int, *, day: date) -> Left:
     """After ``taking`` found too little: draw of the budget and take, or say what is missing."""
     offer, version, fen = terms.offer, terms.version, units * terms.version.settlement_fen
     (looked,) = together(session, (_LOOK, {"offer_id": offer.id, "day": day}))
@@ -83,7 +101,9 @@ def take_or_refuse(session: Session, terms: Terms, units: int, *, day: date) -> 
     if version.daily_units is not None and day_units + units > version.daily_units:
         raise DailyLimitReached(daily_units=version.daily_units, opens_on=day + timedelta(days=1))
     draws = _drawing(session, terms, fen - reserved_fen, day=day) if reserved_fen < fen else []
-    assert together(session, *draws, taking(terms, units, day=day))[-1].rowcount == 1, "locked"
+    row = together(session, *draws, taking(terms, units, day=day))[-1].fetchone()
+    assert row is not None, "locked"
+    return Left(*row)
 
 
 def _drawing(session: Session, terms: Terms, missing_fen: int, *, day: date) -> list[Statement]:

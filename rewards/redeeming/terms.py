@@ -19,6 +19,7 @@ from rewards.redeeming.errors import (
     NotForScenes,
     OfferEnded,
     OfferPaused,
+    PriceChanged,
     UnitsOutOfBounds,
 )
 
@@ -98,6 +99,12 @@ def check_sale(terms: Terms, buyer: Buyer, now: datetime) -> None:
         raise NotForDivision(codes)
     if version.scene_codes and buyer.scene_codes.isdisjoint(version.scene_codes):
         raise NotForScenes(version.scene_codes)
+
+
+def check_price(terms: Terms, shown_points: int | None) -> None:
+    """Raises PriceChanged where the resident was shown another price of a unit; None: none was."""
+    if shown_points not in (None, terms.version.price_points):
+        raise PriceChanged(terms.offer.id, price_points=terms.version.price_points)
 
 
 def check_units(terms: Terms, units: int) -> None:

@@ -23,7 +23,7 @@ from rewards.redeeming import limits, stock
 from rewards.redeeming.buyers import Buyer
 from rewards.redeeming.days import day_of
 from rewards.redeeming.redemption import Redeemed, who_acted
-from rewards.redeeming.terms import Terms, check_sale, check_units, load
+from rewards.redeeming.terms import Terms, check_price, check_sale, check_units, load
 from rewards.redeeming.top_up_errors import NotATopUp
 
 HELD_FOR = timedelta(days=DAYS_MAX)
@@ -47,6 +47,7 @@ def order(
     buyer: Buyer,
     offer_id: UUID,
     units: int = 1,
+    price_points: int | None = None,
     now: datetime,
     acting: str | None = None,
 ) -> Redeemed:
@@ -72,6 +73,7 @@ def order(
         return _redeemed(earlier, acted_by(session, earlier))
     check_sale(terms, buyer, now)
     check_units(terms, units)
+    check_price(terms, price_points)
     limits.check(session, terms, buyer, units, now)
     if session.get(Posting, redemption_id) is not None:
         raise RedemptionReused(redemption_id)

@@ -24,7 +24,8 @@ from rewards.settling.errors import (
 from rewards.webhooks.outbox import tell
 
 CONFIRMED, DISPUTED, APPROVED, PAID = "confirmed", "disputed", "approved", "paid"
-STATES = (DRAFTING, DRAFT, CONFIRMED, DISPUTED, APPROVED, PAID, VOID)
+NOT_PAID = (DRAFTING, DRAFT, CONFIRMED, DISPUTED, APPROVED)  # What they come to is still owed.
+STATES = (*NOT_PAID, PAID, VOID)
 
 
 def confirm(session: Session, key: Key, *, actor: str, now: datetime) -> Settlement:

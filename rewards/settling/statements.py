@@ -34,8 +34,9 @@ _HEADINGS = {
     "金额（元）": "amount_yuan",
     "金额(元)": "amount_yuan",
 }
-_FEN = re.compile(r"[+-]?[0-9]{1,15}")
-_YUAN = re.compile(r"[+-]?[0-9]{1,13}(\.[0-9]{1,2})?")
+# So short that LINES_MAX of them add up to no more than a bigint holds.
+_FEN = re.compile(r"[+-]?[0-9]{1,12}")
+_YUAN = re.compile(r"[+-]?[0-9]{1,10}(\.[0-9]{1,2})?")
 _LOCAL = re.compile(
     r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[ T]([0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)"
 )

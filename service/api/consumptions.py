@@ -62,8 +62,7 @@ class SaidInstant(fields.String):
             at = datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise self.make_error("instant") from error
-        if not FIRST <= at <= LAST:
-            raise self.make_error("instant")
+        validate.Range(FIRST, LAST)(at)  # As other instants: within what our ids can carry.
         return Said(at, text)
 
 

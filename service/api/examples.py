@@ -212,6 +212,11 @@ _TEXTS = {
 }
 # The same name for something else than in most bodies.
 OF_ONE: dict[str, Any] = {
+    "DisputeRequest.reason": "少一笔：11 月 3 日 10:12，12.50 元。",
+    "MerchantStateRequest.reason": "资质齐全",
+    "OfferStateRequest.reason": "补货",
+    "OutcomeRequest.reason": "card is blocked",
+    "RefundRequest.reason": "商品有瑕疵",
     "AccountResponse.kind": "personal",
     "WebhookRequest.url": "https://till.example.cn/tanhui",
     "WebhookResponse.url": "https://till.example.cn/tanhui",
@@ -247,7 +252,7 @@ OF_ONE: dict[str, Any] = {
     "JobResponse.title": "积分失效",
     "ListedAppealResponse.state": "pending",
     "MethodResponse.code": "walk",
-    "OfferResponse.kind": "voucher",
+    "OfferOnSaleResponse.kind": "voucher",
     "OneOfferResponse.kind": "voucher",
     "OneOfferResponse.state": "published",
     "ListedOfferResponse.kind": "voucher",
@@ -265,6 +270,10 @@ OF_ONE: dict[str, Any] = {
     "RuleResponse.kind": "quantity_range",
     "RuleResponse.rule": "walk.10",
     "RuleResponse.title": "每日步数范围",
+    "SettlementRequest.period_from": "2026-10-01",
+    "SettlementRequest.period_to": "2026-11-01",
+    "SettlementResponse.period_from": "2026-10-01",
+    "SettlementResponse.period_to": "2026-11-01",
     "SceneChangeResponse.status": "suspended",
     "SceneResponse.code": "demo.walking",
     "SceneResponse.status": "approved",

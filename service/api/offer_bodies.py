@@ -198,7 +198,7 @@ class StockChangeRequest(Schema):
             validate.Range(-1_000_000_000, 1_000_000_000),
             validate.NoneOf([0], error="Not zero."),
         ],
-        metadata={"description": "put in; below zero: withdrawn"},
+        metadata={"description": "put in; below zero: withdrawn", "not": {"const": 0}},
     )
 
 

@@ -56,8 +56,18 @@ class OfferResponse(Schema):
     on_sale_to = fields.AwareDateTime(format="iso", attribute="version.on_sale_to")
 
 
+class OfferOnSaleResponse(OfferResponse):
+    own_left_units = fields.Integer(
+        allow_none=True,
+        metadata={
+            "description": "how many I may have today by the limits of each resident, whatever is"
+            " left; null: no limit"
+        },
+    )
+
+
 class OffersResponse(Schema):
-    offers = fields.List(fields.Nested(OfferResponse))
+    offers = fields.List(fields.Nested(OfferOnSaleResponse))
     next_cursor = Cursor(_PLACE, allow_none=True)
 
 

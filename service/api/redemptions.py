@@ -39,6 +39,14 @@ class RedemptionRequest(Schema):
         validate=validate.Range(1, DONATED_UNITS_MAX),
         metadata={"description": "1, but for a donation"},
     )
+    price_points = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, 1_000_000_000),
+        metadata={
+            "description": "of a unit, as it was shown: refused if it is another by now;"
+            " left out: whatever it is"
+        },
+    )
     card_number = CardNumber(required=False, of="the card that a top-up is for, ")
 
 

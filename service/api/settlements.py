@@ -16,7 +16,7 @@ from service.api.paging import PageQuery
 from service.api.resources import Blueprint
 from service.api.wire import FIRST, LAST, IdCursor, Line, Words
 from service.auth import actor, requires
-from service.authorisation import MERCHANT
+from service.authorisation import MERCHANT, WHOLE_MERCHANT
 from service.language import Text, chosen
 from service.services import services
 from service.settling import steps
@@ -166,7 +166,7 @@ class OneSettlement(MethodView):
         key = Key(merchant_id, settlement_id)
         return services().database.transact(lambda session: get_settlement(session, key))
 
-    @requires("operator", within=MERCHANT)
+    @requires("operator", within=WHOLE_MERCHANT)
     @bp.arguments(SettlementRequest)
     @bp.response(201, SettlementResponse)
     @bp.alt_response(409, schema=ProblemResponse)
@@ -203,7 +203,7 @@ class Dispute(MethodView):
 
 @bp.route("/<uuid:settlement_id>/approval")
 class Approval(MethodView):
-    @requires("operator", within=MERCHANT)
+    @requires("operator", within=WHOLE_MERCHANT)
     @bp.arguments(SettlementApprovalRequest)
     @bp.response(200, SettlementResponse)
     def put(self, _: dict[str, Any], merchant_id: UUID, settlement_id: UUID) -> Settlement:
@@ -214,7 +214,7 @@ class Approval(MethodView):
 
 @bp.route("/<uuid:settlement_id>/payment")
 class Payment(MethodView):
-    @requires("operator", within=MERCHANT)
+    @requires("operator", within=WHOLE_MERCHANT)
     @bp.arguments(PaymentRequest)
     @bp.response(200, SettlementResponse)
     def put(self, body: dict[str, Any], merchant_id: UUID, settlement_id: UUID) -> Settlement:
@@ -225,7 +225,7 @@ class Payment(MethodView):
 
 @bp.route("/<uuid:settlement_id>/voiding")
 class Voiding(MethodView):
-    @requires("operator", within=MERCHANT)
+    @requires("operator", within=WHOLE_MERCHANT)
     @bp.arguments(SettlementVoidingRequest)
     @bp.response(200, SettlementResponse)
     def put(self, _: dict[str, Any], merchant_id: UUID, settlement_id: UUID) -> Settlement:

@@ -48,7 +48,7 @@ class VoucherPicture(MethodView):
         """The same code as a QR code, to be scanned in the shop."""
         drawn = BytesIO()
         qr = segno.make(_voucher(redemption_id)["code"], error="m", micro=False)
-        qr.save(drawn, kind="svg", border=4, scale=4)
+        qr.save(drawn, kind="svg", border=4, scale=4, light="white")  # Also on a dark page.
         return Response(drawn.getvalue(), content_type=SVG)
 
 

@@ -37,7 +37,7 @@ def budgets_() -> None:
 
 @budgets_.command(
     "put",
-    epilog="Example: tanhui budgets put --programme shanghai --name 四季度 --from 2026-10-01"
+    epilog="Example: tanhui budgets put --programme sh-2026 --name 四季度 --from 2026-10-01"
     " --to 2027-01-01 --total-fen 50000000 --by li.na",
 )
 @click.option("--id", "id_", type=click.UUID, help="A known budget's, to change it.")
@@ -78,7 +78,7 @@ def put(
         click.echo(services.database.transact(work))
 
 
-@budgets_.command("list", epilog="Example: tanhui budgets list --programme shanghai")
+@budgets_.command("list", epilog="Example: tanhui budgets list --programme sh-2026")
 @click.option("--programme", help="Only this programme's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(programme: str | None, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def list_(programme: str | None, as_json: bool) -> None:
         click.echo(services.database.transact(told))
 
 
-@click.command("liability", epilog="Example: tanhui liability shanghai --format json")
+@click.command("liability", epilog="Example: tanhui liability sh-2026 --format json")
 @click.argument("programme")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table")
 def liability_(programme: str, shape: str) -> None:

@@ -57,7 +57,7 @@ def _told(each: Listed) -> dict[str, object]:
 
 
 def _name(shop: Shop | None) -> str | None:
-    return shop and shop.name_zh
+    return None if shop is None else shop.name_zh
 
 
 def _cell(value: object) -> str:

@@ -46,7 +46,7 @@ def merchants_() -> None:
 
 
 @merchants_.command(
-    epilog="Example: tanhui merchants enter --programme shanghai --name-zh 便利店"
+    epilog="Example: tanhui merchants enter --programme sh-2026 --name-zh 便利店"
     " --name-en 'Corner shop' --credit-code 91110000600037341L --by li.na"
 )
 @_id
@@ -104,7 +104,7 @@ def end(merchant_id: UUID, by: str, reason: str) -> None:
     _step(merchant_id, merchants.ENDED, by, reason)
 
 
-@merchants_.command("list", epilog="Example: tanhui merchants list --programme shanghai")
+@merchants_.command("list", epilog="Example: tanhui merchants list --programme sh-2026")
 @click.option("--programme", help="Only this programme's.")
 @click.option("--state", type=click.Choice(merchants.STATES), help="Only those in this state.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -31,6 +31,7 @@ def redeem_onto_card(
     card_number: str,
     units: int,
     acting: str | None,
+    price_points: int | None = None,
 ) -> Redeemed:
     """Order a top-up, in transactions of its own; ``pending`` where the gateway has not said what
     became of it. The same again answers how it stands.
@@ -48,6 +49,7 @@ def redeem_onto_card(
             offer_id=offer_id,
             card_number=card_number,
             units=units,
+            price_points=price_points,
             now=now,
             acting=acting,
         )
@@ -70,6 +72,7 @@ def place(
     offer_id: UUID,
     card_number: str,
     units: int = 1,
+    price_points: int | None = None,
     now: datetime,
     acting: str | None = None,
 ) -> Redeemed:
@@ -85,6 +88,7 @@ def place(
         buyer=buyer,
         offer_id=offer_id,
         units=units,
+        price_points=price_points,
         now=now,
         acting=acting,
     )

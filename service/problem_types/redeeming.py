@@ -9,6 +9,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("暂停兑换", "Paused"),
         ("该商品暂停兑换，未扣积分。", "The offer is paused; no points were taken."),
     ),
+    redeeming.PriceChanged: kind(
+        409, "price-changed",
+        ("价格已变", "Price changed"),
+        ("该商品现价 {price_points} 积分，未扣积分。",
+         "The offer costs {price_points} points by now; no points were taken."),
+        "price_points",
+    ),
     redeeming.OfferEnded: kind(
         410, "offer-ended",
         ("已下架", "Offer ended"),
@@ -45,9 +52,8 @@ TYPES: dict[type[Exception], ProblemType] = {
     redeeming.ResidentLimitReached: kind(
         409, "resident-limit-reached",
         ("已达个人限额", "Your limit is reached"),
-        ("每人限 {limit_units} 份（{period}），您已兑 {taken_units} 份；{opens_on} 起可再兑。",
-         "{limit_units} a {period} for each resident; you had {taken_units}. Again from"
-         " {opens_on}."),
+        ("每人限 {limit_units} 份，您已兑 {taken_units} 份；{opens_on} 起可再兑。",
+         "{limit_units} for each resident; you had {taken_units}. Again from {opens_on}."),
         "period", "limit_units", "taken_units", "opens_on",
     ),
     redeeming.UnitsOutOfBounds: kind(

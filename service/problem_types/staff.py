@@ -70,8 +70,10 @@ TYPES: dict[type[Exception], ProblemType] = {
     staff.GrantDoesNotFit: kind(
         422, "grant-does-not-fit",
         ("范围与角色不符", "Scope does not fit the role"),
-        ("角色 {role} 的范围应为：{needed_scope}。",
-         "The role {role} takes as scope: {needed_scope}."),
+        ("角色 {role} 的范围应为：{needed_scope}（merchant：该项目的商户编号，partner：接入方代码，"
+         "division：区划代码，none：不填）。",
+         "The role {role} takes as scope: {needed_scope} (merchant: the id of a merchant of that"
+         " programme, partner: its code, division: its code, none: nothing)."),
         "role", "needed_scope",
     ),
     staff.NotForOneself: kind(

@@ -18,7 +18,7 @@ TYPES: dict[type[Exception], ProblemType] = {
          "A top-up needs the number of the card (card_number)."),
     ),
     top_ups.TopUpsNotOffered: kind(
-        503, "top-ups-not-offered",
+        409, "top-ups-not-offered",
         ("暂不提供充值", "Top-ups not offered"),
         ("本平台尚未接入充值网关，未扣积分。",
          "No gateway for top-ups is set up here; no points were taken."),

@@ -19,7 +19,7 @@ COLUMNS = (
     *("title_en", "redemption_id", "consumption_id", "shop_id", "shop_zh", "shop_en"),
     *("occurred_at", "recorded_at", "reverses_id"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _BOM = "\ufeff"
 
 

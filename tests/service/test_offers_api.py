@@ -96,6 +96,7 @@ def test_from_a_draft_to_what_a_resident_sees(
     query = f"/v1/offers?merchant_id={merchant_id}&kind=voucher"
     (listed,) = client.get(query, headers=resident).json["offers"]
     assert (listed["title"], listed["stock_units"]) == ("茶一杯", 9)
+    assert listed["own_left_units"] == 2
     shown = client.get(f"/v1/offers/{id_of(url)}", headers=resident | ENGLISH)
     assert (shown.json["title"], shown.json["text"]) == ("A cup of tea", "")
     assert (shown.json["cancel_hours"], shown.json["resident_week_units"]) == (24, 2)
@@ -122,7 +123,7 @@ def test_a_top_up_that_nobody_could_do_is_not_published_and_whose_it_is_comes_fi
         return client.put(f"{of}/publication", json={"version": 1}, headers=operator | headers)
 
     refused_in_both_languages(
-        database, lambda headers: publish(url, headers), 503, "top-ups-not-offered"
+        database, lambda headers: publish(url, headers), 409, "top-ups-not-offered"
     )
     other = url.replace(str(merchant_id), str(database.transact(elsewhere)))
     refused(publish(other, {}), 404, "unknown-offer")

@@ -25,6 +25,7 @@ from sqlalchemy import text
 from service.api import openapi
 from service.app import BODY_MAX_BYTES, create_app
 from service.auth import KEY, SIGNATURE
+from service.authorisation import MERCHANT_ROLES
 from service.identity.logins.oidc import s256
 from service.identity.logins.outside import ANSWER_MAX_BYTES, Outside, OutsideAway
 from service.identity.logins.phone_codes import PER_ADDRESS
@@ -84,20 +85,27 @@ def schemas(app: Flask) -> dict[str, Any]:
 
 @pytest.fixture
 def entering(bearer, services):
-    """Headers by which somebody gets into a route, or None where a message must be signed."""
-    merchant_id = a_merchant(services)
+    """A URL and headers by which somebody gets into a route; None where a message must be signed.
 
-    def headers(route: Route) -> dict[str, str] | None:
+    The merchant in the path is there, and theirs who work for one.
+    """
+    merchant_id = a_merchant(services)
+    scopes = {"district_officer": "310118"} | dict.fromkeys(MERCHANT_ROLES, merchant_id)
+
+    def way_in(route: Route) -> tuple[str, dict[str, str]] | None:
+        parts = zip(route.rule.split("/"), route.url.split("/"), strict=True)
+        url = "/".join(
+            str(merchant_id) if part == "<uuid:merchant_id>" else value for part, value in parts
+        )
         ways = route.view.authentication
         roles = [each for each in ROLES if each in ways]
         if not ways:
-            return {}
+            return url, {}
         if not roles:
             return None
-        scope = {"merchant": merchant_id, "district_officer": "310118"}.get(roles[0], "")
-        return bearer(roles[0], uuid4(), scope)
+        return url, bearer(roles[0], uuid4(), scopes.get(roles[0], ""))
 
-    return headers
+    return way_in
 
 
 # --- API1 broken object level authorization ------------------------------------------------------
@@ -179,6 +187,7 @@ PERSONAL = {"phone", "birth_on", "card_number", "device_name", "password", "pass
 PERSONAL |= {"totp_secret", "data_key", "value_key", "sealed", "subject", "openid", "invitation"}
 TOLD_TO_STAFF = {  # Schema, field: why.
     ("InvitedResponse", "invitation"): "an administrator hands it over",
+    ("InvitedClerkResponse", "invitation"): "a merchant's manager hands it over",
     ("SessionResponse", "device_name"): "of one's own sessions",
     ("SecurityEventResponse", "session_id"): "of one's own",
 }
@@ -188,15 +197,14 @@ def test_api3_no_body_sets_what_it_does_not_name(app, client, schemas, entering,
     """Each body with everything that somebody might try, at each route that takes one."""
     tried = set()
     for each in operations(app):
-        headers = entering(each.route)
-        if not each.body or headers is None:
+        way_in = entering(each.route)
+        if not each.body or way_in is None:
             continue
+        url, headers = way_in
         named = schemas[each.body]["properties"]
         wanted = {name: value for name, value in READ_ONLY.items() if name not in named}
         with nothing_written(database):
-            answer = client.open(
-                each.route.url, method=each.route.method, json=wanted, headers=headers
-            )
+            answer = client.open(url, method=each.route.method, json=wanted, headers=headers)
         errors = refused(answer, 422, "body-does-not-fit")["errors"]
         assert {f"#/{name}" for name in wanted} <= {error["pointer"] for error in errors}, each
         tried.add(each.body)
@@ -260,12 +268,13 @@ def test_api3_no_answer_to_staff_has_room_for_personal_data(app, schemas):
 def test_api4_every_route_that_takes_a_body_takes_no_long_one(app, client, entering, database):
     long = json.dumps({"text": "x" * BODY_MAX_BYTES}).encode()
     for each in operations(app):
-        headers = entering(each.route)
-        if not each.body or headers is None:
+        way_in = entering(each.route)
+        if not each.body or way_in is None:
             continue
+        url, headers = way_in
         with nothing_written(database):
             answer = client.open(
-                each.route.url,
+                url,
                 method=each.route.method,
                 data=long,
                 content_type="application/json",
@@ -349,10 +358,11 @@ def test_api4_a_flood_of_passwords_hashes_a_few_at_once(monkeypatch):
 @pytest.mark.parametrize("deep", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
 def test_api4_json_as_deep_as_it_likes_is_refused_at_every_route(app, client, entering, deep):
     for each in operations(app):
-        headers = entering(each.route)
-        if each.body and headers is not None:
+        way_in = entering(each.route)
+        if each.body and way_in is not None:
+            url, headers = way_in
             answer = client.open(
-                each.route.url,
+                url,
                 method=each.route.method,
                 data=deep,
                 content_type="application/json",
@@ -493,13 +503,14 @@ def test_api7_no_url_of_a_caller_is_asked(app, client, schemas, entering):
     with running() as canary:
         said = {"Referer": canary.url, "Origin": canary.url, "X-Forwarded-Host": canary.url[7:]}
         for each in operations(app):
-            headers = entering(each.route)
-            if headers is None:
+            way_in = entering(each.route)
+            if way_in is None:
                 continue
+            url, headers = way_in
             kinds = schemas.get(each.body, {}).get("properties", {})
             query = [p["name"] for p in each.told.get("parameters", ()) if p["in"] == "query"]
             client.open(
-                each.route.url,
+                url,
                 method=each.route.method,
                 query_string=dict.fromkeys(query, canary.url),
                 json=dict.fromkeys(kinds, canary.url) if each.body else None,

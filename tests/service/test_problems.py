@@ -1,6 +1,8 @@
 """The one table of problems is complete, and says everything in both languages."""
 
 import re
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
@@ -29,7 +31,8 @@ import service.jobs.errors
 import service.merchants.errors
 import service.settling.errors
 from ledgers.errors import DomainError
-from service.problems import ALL_TYPES, PROBLEM_TYPES
+from service.problem_types.kinds import kind
+from service.problems import ALL_TYPES, PROBLEM_TYPES, respond
 
 MODULES = (
     activities.errors,
@@ -94,3 +97,25 @@ def test_members_are_facts_that_the_refusal_carries(error):
     carried = set(error.__init__.__code__.co_names)
 
     assert set(PROBLEM_TYPES[error].members) <= carried
+
+
+def test_a_sentence_tells_instants_by_one_clock_and_lists_without_brackets(app):
+    at = datetime(2026, 11, 21, 16, 50, 5, 596615, tzinfo=UTC)
+    said = kind(
+        409,
+        "so",
+        ("题", "Title"),
+        ("{at}：{text_at}：{codes}：{day}", "{at}: {text_at}: {codes}: {day}"),
+    )
+    facts = {"at": at, "text_at": at.isoformat(), "codes": ["a", "b"], "day": date(2026, 11, 22)}
+
+    def document(language: str) -> dict[str, Any]:
+        with app.test_request_context("/", headers={"Accept-Language": language}):
+            return respond(said, **facts).get_json(force=True)
+
+    local = "2026-11-22 00:50:05"
+    assert document("zh")["detail"] == f"北京时间 {local}：北京时间 {local}：a、b：2026-11-22"
+    english = f"{local} Beijing time: {local} Beijing time: a, b: 2026-11-22"
+    assert document("en")["detail"] == english
+    assert datetime.fromisoformat(document("en")["at"]) == at, "facts stay exact"
+    assert document("en")["codes"] == ["a", "b"]

@@ -304,6 +304,7 @@ def test_the_code_comes_as_a_picture_too(buyer):
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.data.startswith(b"<?xml")
     assert b"<svg" in answer.data
+    assert b'fill="#fff"' in answer.data, "dark modules on a dark page cannot be scanned"
     assert made["voucher_code"].encode() not in answer.data
 
 

@@ -11,7 +11,8 @@ import pytest
 from tests.service.fuzzing import fuzz, served
 
 SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "6"))
-ROLES = ("anybody", "resident", "auditor", "operator", "administrator", "merchant", "partner")
+ROLES = ("anybody", "resident", "auditor", "operator", "administrator", "partner")
+ROLES += ("merchant", "merchant_manager")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,19 @@ from rewards.models import Budget, Offer, OfferStock, Redemption, Settlement, To
 from rewards.offers.liability import liability
 from rewards.redeeming.redemption import redeem
 from rewards.settling.payables import NewLine, owe
+from rewards.settling.settlements import (
+    STATES,
+    approve,
+    confirm,
+    dispute,
+    listed_by_programme,
+    pay,
+    void,
+)
 from tests.catalogues import a_programme
-from tests.makers import CODES, NOW, a_buyer, a_resident
+from tests.makers import CODES, NOW, a_buyer, a_resident, programme_holder
+from tests.settlements import NOW as SETTLED_AT
+from tests.settlements import a_drafted, lines_for
 from tests.shopping import a_merchant, a_version, an_offer
 
 TODAY = date(2026, 11, 21)
@@ -200,6 +211,43 @@ def test_what_is_owed_is_the_ledgers_word_and_split_by_what_is_settled(
 
     settlement.state = "void"
     assert report(session, programme).unpaid_fen == 0
+
+
+def test_of_settlements_in_every_state_it_says_what_their_list_says(session):
+    """Merchant n is owed 10ⁿ fen in a period that is over; its settlement is in state n."""
+    programme = programme_holder(session)
+    before = report(session, programme)
+
+    def settlement(n, state):
+        lines_for(session, merchant_id := a_merchant(session, programme), [10**n])
+        key = a_drafted(session, merchant_id)
+        if state == "drafting":
+            session.get_one(Settlement, key).state = state
+        if state in ("confirmed", "approved", "paid"):
+            confirm(session, key, actor="manager", now=SETTLED_AT)
+        if state in ("approved", "paid"):
+            approve(session, key, actor="second", now=SETTLED_AT)
+        if state == "paid":
+            pay(session, key, payment_reference="b", actor="cashier", now=SETTLED_AT)
+        if state == "disputed":
+            dispute(session, key, reason="r", actor="manager", now=SETTLED_AT)
+        if state == "void":
+            void(session, key)
+        return key.id
+
+    own = {settlement(n, state) for n, state in enumerate(STATES)}
+
+    found = report(session, programme)
+    listed = [
+        one
+        for one in listed_by_programme(session, programme, state=None, limit=10_000)
+        if one.id in own
+    ]
+    assert sorted(one.state for one in listed) == sorted(STATES)
+    payable_fen = {one.state: one.owed_fen - one.returned_fen for one in listed}
+    assert (payable_fen.pop("void"), payable_fen.pop("paid")) == (0, 100_000)
+    assert found.unpaid_fen - before.unpaid_fen == sum(payable_fen.values()) == 11_111
+    assert found.unsettled_fen - before.unsettled_fen == 1_000_000  # Free for another.
 
 
 def test_another_programmes_is_another_ones(session, programme, merchant):

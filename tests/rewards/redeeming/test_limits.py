@@ -108,3 +108,35 @@ def test_several_units_count_each(had):
 )
 def test_periods_are_those_of_the_calendar(period, day, first, after):
     assert period_of(period, day) == (first, after)
+
+
+def test_what_one_may_still_have_is_what_the_narrowest_limit_leaves(session, statements):
+    issuer = programme_holder(session)
+    merchant_id, holder_id = a_merchant(session, issuer), a_resident(session)
+    terms = [
+        ({}, None),
+        ({"resident_day_units": 3}, 2),
+        ({"resident_day_units": 3, "resident_week_units": 2}, 0),
+        ({"resident_month_units": 1}, 0),
+        ({"resident_week_units": 9}, 7),
+    ]
+    offers = {an_offer(session, issuer, merchant_id, **limit): left for limit, left in terms}
+    for offer_id in offers:
+        for hours, state in ((1, "done"), (13, "done"), (2, "cancelled")):
+            at = WEDNESDAY - timedelta(hours=hours)
+            ended = {"ended_at": at, "ended_by": "t"} if state == "cancelled" else {}
+            session.add(
+                Redemption(
+                    holder_id=holder_id, id=uuid4(), offer_id=offer_id, spent_points=1,
+                    redeemed_at=at, state=state, **ended,
+                )
+            )  # fmt: skip
+    session.flush()
+    versions, buyer = [load(session, id_).version for id_ in offers], a_buyer(session, holder_id)
+
+    with statements() as sent:
+        left = limits.own_left(session, versions, buyer, WEDNESDAY)
+
+    assert {offer_id: left.get(offer_id) for offer_id in offers} == offers
+    assert len(sent) == 1
+    assert limits.own_left(session, versions[:1], buyer, WEDNESDAY) == {}

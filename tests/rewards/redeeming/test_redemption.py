@@ -21,6 +21,7 @@ from rewards.redeeming.errors import (
     BudgetExhausted,
     DailyLimitReached,
     NeedsGateway,
+    PriceChanged,
     ResidentLimitReached,
 )
 from rewards.redeeming.redemption import get_redemption, redeem
@@ -135,6 +136,19 @@ def test_only_while_on_sale(session, seconds):
 
     with pytest.raises(OfferNotOnSale):
         redeemed(session, holder_id, offer.id, now=NOW + timedelta(seconds=seconds))
+
+
+def test_another_price_than_was_shown_is_refused_and_a_retry_is_not(session):
+    holder_id, offer = a_resident(session, points=300), an_offer(session)
+    first = redeemed(session, holder_id, offer.id, price_points=120)
+
+    with pytest.raises(PriceChanged) as refused:
+        redeemed(session, holder_id, offer.id, price_points=90)
+
+    assert refused.value.price_points == 120
+    assert balance(session, holder_id) == 180
+    again = redeemed(session, holder_id, offer.id, first.id, price_points=90)
+    assert again.voucher_code == first.voucher_code
 
 
 def test_an_unknown_offer(session):

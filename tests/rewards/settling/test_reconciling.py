@@ -223,6 +223,7 @@ GOOD = f"{ID},,2026-04-01T10:00:00+08:00,1.00\n"
         (HEAD + f"{ID},,yesterday,1\n", 2, "consumed_at"),
         (HEAD + f"{ID},,2026-02-30 10:00,1\n", 2, "consumed_at"),
         (HEAD + f"{ID},,2026-04-01T10:00:00Z,1.005\n", 2, "amount_yuan"),
+        (HEAD + f"{ID},,2026-04-01T10:00:00Z,99999999999\n", 2, "amount_yuan"),
         (HEAD + f"{ID},,2026-04-01T10:00:00Z,一元\n", 2, "amount_yuan"),
         (HEAD + f"{ID},,2026-04-01T10:00:00Z,١\n", 2, "amount_yuan"),
         (HEAD + f"{ID},,2026-04-01T10:00:00Z\n", 2, "amount_yuan"),
@@ -238,6 +239,16 @@ def test_a_line_that_cannot_be_read_refuses_the_file_with_its_number(
     with pytest.raises(UnreadableStatement, match=why) as refused:
         read(content)
     assert refused.value.line == line
+
+
+def test_many_of_the_largest_amounts_add_up(session: Session, merchant_id: UUID) -> None:
+    lines_for(session, merchant_id, [500])
+    settled = of_settlement(a_drafted(session, merchant_id))
+    content = HEAD + f"{ID},,2026-04-01T10:00:00Z,-9999999999.99\n" * 10_000
+
+    _, summary = compared(session, merchant_id, settled, read(content))
+
+    assert summary.theirs_fen == -9_999_999_999_990_000
 
 
 def test_nothing_is_told_of_a_file_that_cannot_be_read(session: Session, merchant_id: UUID) -> None:

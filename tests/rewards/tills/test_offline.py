@@ -11,6 +11,7 @@ from rewards.errors import ConsumptionReused, UnknownVoucher, VoucherConsumed
 from rewards.merchants.errors import UnknownScanner
 from rewards.merchants.scanners import key_of
 from rewards.models import DoubleUse, Scanner, Voucher, WebhookEndpoint, WebhookMessage
+from rewards.redeeming.expiring import expire_due
 from rewards.tills.deciding import Consumed
 from rewards.tills.double_uses import listed
 from rewards.tills.errors import (
@@ -203,6 +204,20 @@ def test_a_voucher_near_its_end_is_the_shops_to_take(session, off):
     truly = bought.expires_at - SECOND
 
     (taken,) = send(counter, scan(bought.voucher_code, scanner, at=truly + off), now=truly + HOUR)
+
+    assert isinstance(taken, Consumed)
+
+
+@pytest.mark.parametrize("off", [-2 * MINUTE, 2 * MINUTE])
+def test_no_voucher_is_ended_while_a_till_may_still_send_what_it_took(session, off):
+    """What is taken in the last second and sent in the last one, by a clock that is off."""
+    counter = a_counter(session, valid_days=1)
+    scanner, bought = counter.scanner(), counter.buy()
+    said = bought.expires_at - SECOND + off
+    sent = said + 24 * HOUR + 2 * MINUTE
+
+    expire_due(session, now=sent)
+    (taken,) = send(counter, scan(bought.voucher_code, scanner, at=said), now=sent)
 
     assert isinstance(taken, Consumed)
 

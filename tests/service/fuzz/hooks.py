@@ -20,6 +20,7 @@ from requests.auth import AuthBase
 BEYOND_SCHEMAS = re.compile(
     r"Not a valid cursor\.|Not a date of birth\.|Not a phone\.|A (transfer|scene) is named twice\."
     r"|Must be greater than or equal to [0-9-]{10}.*|Must be later than from\."
+    r"|Not after period_from\."
     r"|Must not be less than min_amount\.|Send object_kind too\."
     r"|Not a valid integer\."
 )

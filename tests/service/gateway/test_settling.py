@@ -259,7 +259,7 @@ def test_without_a_gateway_nothing_is_ordered(services, app, shopper):
     answer = buyer.order(offer_id)
 
     assert (answer.status_code, answer.json["type"].rpartition("/")[2]) == (
-        503, "top-ups-not-offered",
+        409, "top-ups-not-offered",
     )  # fmt: skip
     assert buyer.points == (300, 0)
     assert settled(app.extensions["tanhui"]) == {"asked": 0, "done": 0, "failed": 0}

@@ -106,9 +106,7 @@ def sender(services, client):
 def leave(sender, subject):
     now, services = datetime.now(UTC), sender.services
     holder_id = sender.residents[subject]
-    services.database.transact(
-        lambda s: close(s, holder_id, WISH, codes=services.codes, now=now)
-    )
+    services.database.transact(lambda s: close(s, holder_id, WISH, codes=services.codes, now=now))
     return holder_id
 
 

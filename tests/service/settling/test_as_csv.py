@@ -9,7 +9,9 @@ from service.settling.as_csv import harmless
 from service.settling.exporting import clock, instant
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "  =1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "  =1", "\n=1", "＝1", " ＋1"]
+)
 def test_what_a_spreadsheet_takes_for_a_formula_is_marked_as_text(text: str) -> None:
     assert harmless(text) == f"'{text}"
 

@@ -75,6 +75,19 @@ def shop(client, database, bearer):
     return Shop(client, database, bearer, [500, 700])
 
 
+def test_an_operator_bound_to_a_division_pays_no_merchant(shop, bearer):
+    bound = bearer("operator", "wang", "310118")
+    assert shop.confirmed().status_code == 200
+    assert shop.get(headers=bound).status_code == 200
+    for step, body in (
+        ("", PERIOD),
+        ("/approval", {}),
+        ("/payment", {"payment_reference": "1"}),
+        ("/voiding", {}),
+    ):
+        refused(shop.put(step, bound, body), 403, "out-of-reach")
+
+
 def test_a_month_goes_from_draft_to_paid(shop):
     drafted = shop.drafted()
     assert drafted.status_code == 201, drafted.text

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -25,10 +26,19 @@ from tests.shopping import a_merchant
 LINES, A_SLICE, KILLS = 60, 7, 3
 
 
-def live(url: str, merchant_id: str, settlement_id: str, step: str, nth: str) -> None:
+def lives(url: str, merchant_id: str, settlement_id: str, step: str, *nths: str) -> None:
+    """One life after the other, each forked from what is imported once; prints how each ended."""
+    key = Key(UUID(merchant_id), UUID(settlement_id))
+    for nth in map(int, nths):
+        if (child := os.fork()) == 0:
+            live(url, key, step, nth)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def live(url: str, key: Key, step: str, nth: int) -> None:
     """Draft or void in small slices, and die at the nth statement or commit."""
-    key, now, left = Key(UUID(merchant_id), UUID(settlement_id)), datetime.now(UTC), [int(nth)]
-    database = Database(url)
+    now, left, database = datetime.now(UTC), [nth], Database(url)
 
     def passed(*_: object) -> None:
         left[0] -= 1
@@ -44,14 +54,17 @@ def live(url: str, merchant_id: str, settlement_id: str, step: str, nth: str) ->
     go_on(database, key, now=now, seconds=60, lines_a_slice=A_SLICE)
 
 
-def killed(url: str, key: Key, step: str, nth: int) -> bool:
+def killed(url: str, key: Key, step: str, nths: Sequence[int]) -> int:
+    """How many were killed on the way; the others did what was left."""
     words = [sys.executable, "-m", "tests.service.settling.test_settling_killed"]
-    words += [url, str(key.merchant_id), str(key.id), step, str(nth)]
-    done = subprocess.run(
-        words, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
+    words += [url, str(key.merchant_id), str(key.id), step, *map(str, nths)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ended = [int(line) for line in done.stdout.split()]
+    assert len(ended) == len(nths)
+    assert {0, -signal.SIGKILL} >= set(ended), done.stderr
+    return ended.count(-signal.SIGKILL)
 
 
 @pytest.fixture
@@ -74,9 +87,8 @@ def claimed(database: Database, key: Key) -> int:
 def test_what_a_killed_process_left_is_drafted_and_voided_to_the_end(
     database: Database, database_url: str, key: Key
 ) -> None:
-    source, kills = random.Random(6), 0  # noqa: S311
-    for _ in range(KILLS):
-        kills += killed(database_url, key, "draft", source.randint(5, 40))
+    source = random.Random(6)  # noqa: S311
+    kills = killed(database_url, key, "draft", [source.randint(5, 40) for _ in range(KILLS)])
     finish_all(database, now=datetime.now(UTC), seconds=60)
     found = go_on(database, key, now=datetime.now(UTC))
     assert (found.state, found.lines, found.owed_fen) == ("draft", LINES, 100 * LINES)
@@ -84,8 +96,7 @@ def test_what_a_killed_process_left_is_drafted_and_voided_to_the_end(
     balances = database.transact(lambda session: system_balances(session, key.merchant_id))
     assert balances["fen", "clearing"] == 100 * LINES
 
-    for _ in range(KILLS):
-        kills += killed(database_url, key, "void", source.randint(2, 20))
+    kills += killed(database_url, key, "void", [source.randint(2, 20) for _ in range(KILLS)])
     found = go_on(database, key, now=datetime.now(UTC), seconds=60)
     assert (found.state, found.lines) == ("void", 0)
     assert claimed(database, key) == 0
@@ -93,4 +104,4 @@ def test_what_a_killed_process_left_is_drafted_and_voided_to_the_end(
 
 
 if __name__ == "__main__":
-    live(*sys.argv[1:])
+    lives(*sys.argv[1:])
