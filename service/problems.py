@@ -20,7 +20,7 @@ from service.db import is_retryable, is_too_slow, is_unavailable
 from service.feeds import errors as feeds
 from service.field_messages import field_message
 from service.identity.tokens import InvalidToken
-from service.language import Text, chosen
+from service.language import Text, chosen, language
 from service.problem_types import activities, family, identity, own, rewards, sign_in, staff
 from service.problem_types import feeds as feed_types
 from service.problem_types import ledgers as ledger_types
@@ -132,7 +132,7 @@ def _told(value: Any) -> Any:
         case str() if _INSTANT.fullmatch(value):
             return _told(datetime.fromisoformat(value))
         case [*several]:
-            return chosen(Text("、", ", ")).join(str(_told(each)) for each in several)
+            return (", " if language() == "en" else "、").join(str(_told(each)) for each in several)
     return value
 
 

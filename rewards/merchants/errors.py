@@ -66,6 +66,14 @@ class OffersStillOpen(DomainError):
         self.open_offers = open_offers
 
 
+class MerchantIsOwed(DomainError):
+    """A merchant ends when it is paid; below zero: when it has paid back."""
+
+    def __init__(self, owed_fen: int) -> None:
+        super().__init__(f"{owed_fen} fen are still owed to the merchant")
+        self.owed_fen = owed_fen
+
+
 class UnknownShop(DomainError):
     """This merchant has no such shop."""
 

@@ -59,7 +59,10 @@ class AgreementNotInForce(DomainError):
     """No agreement of the merchant, or not this one, covers the time of the sale."""
 
     def __init__(self, *, on_sale_from: datetime, on_sale_to: datetime) -> None:
-        super().__init__("no agreement with the merchant covers the time of the sale")
+        super().__init__(
+            "no agreement with the merchant covers the sale from"
+            f" {on_sale_from.isoformat()} to {on_sale_to.isoformat()}"
+        )
         self.on_sale_from = on_sale_from.isoformat()
         self.on_sale_to = on_sale_to.isoformat()
 

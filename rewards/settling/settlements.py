@@ -8,12 +8,12 @@ settlement's row, and done again it answers what stands.
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import CLEARING, REDEEMED, account_key
 from ledgers.posting import NewPosting, NewTransfer, post
-from rewards.models import Settlement
+from rewards.models import Settlement, SettlementLine
 from rewards.settling.drafting import DRAFT, DRAFTING, VOID, Key, get_settlement, told_of
 from rewards.settling.errors import (
     DisputeStands,
@@ -196,6 +196,24 @@ def listed_by_programme(
         query = query.where(Settlement.state == state)
     order = (Settlement.period_from.desc(), Settlement.merchant_id, Settlement.id)
     return list(session.scalars(query.order_by(*order).limit(limit)))
+
+
+def owed_fen(session: Session, merchant_id: UUID) -> int:
+    """What the merchant is owed now, which is its clearing account in the ledger: lines in no
+    settlement, and settlements that are not paid. Below zero: it owes.
+    """
+    lines = select(func.coalesce(func.sum(SettlementLine.amount_fen), 0)).where(
+        SettlementLine.merchant_id == merchant_id
+    )
+    unsettled = session.scalar(lines.where(SettlementLine.settlement_id.is_(None)))
+    not_paid = session.scalar(
+        lines.join(
+            Settlement,
+            (Settlement.merchant_id == SettlementLine.merchant_id)
+            & (Settlement.id == SettlementLine.settlement_id),
+        ).where(Settlement.state != PAID)
+    )
+    return int(unsettled or 0) + int(not_paid or 0)
 
 
 def _refuse_unless(found: Settlement, *allowed: str) -> None:

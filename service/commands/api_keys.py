@@ -32,13 +32,14 @@ def api_keys() -> None:
 @click.argument("owner")
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--days", type=click.IntRange(1, 731), default=365, help="How long it is good.")
+@click.option("--scope", multiple=True, help="What it may; none: all that its kind may.")
 @_by
-def new(owner_kind: str, owner: str, name: str, days: int, by: str) -> None:
+def new(owner_kind: str, owner: str, name: str, days: int, scope: tuple[str, ...], by: str) -> None:
     """Make a key and print it; it is stored nowhere. OWNER: a merchant's id, a verifier's name."""
     for value in (owner, name):
         if not value.strip() or not value.isprintable() or len(value) > 100:
             raise click.BadParameter("one line of text, at most 100 characters")
-    now, scopes = datetime.now(UTC), tuple(sorted(keys.SCOPES[owner_kind]))
+    now, scopes = datetime.now(UTC), tuple(sorted(set(scope) or keys.SCOPES[owner_kind]))
     asked = keys.NewKey(
         uuid4(), owner_kind, owner.strip(), name.strip(), scopes, now + timedelta(days=days)
     )

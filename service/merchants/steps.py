@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rewards.merchants import merchants, scanners
+from rewards.merchants.errors import MerchantIsOwed
 from rewards.models import Merchant
+from rewards.settling.settlements import owed_fen
 from rewards.webhooks import endpoints
 from service.admin.log import Actor, Done, record_many
 from service.admin.objects import acting_on
@@ -32,7 +34,11 @@ def take_step(
 ) -> Merchant:
     """``rewards.merchants.merchants.take_step`` to one of WHATS. Ended again, it ends what was
     given to it meanwhile.
+
+    Raises MerchantIsOwed, too: who has ended has nobody left to confirm a settlement.
     """
+    if state == merchants.ENDED and (owed := owed_fen(session, merchant_id)):
+        raise MerchantIsOwed(owed)
     merchant = acting_on(
         session,
         who,

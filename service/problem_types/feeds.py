@@ -7,8 +7,8 @@ TYPES: dict[type[Exception], ProblemType] = {
     feeds.BadSignature: kind(
         401, "bad-signature",
         ("签名无效", "Bad signature"),
-        ("报文头不全，或签名不是由该场景数据方的有效密钥所签。",
-         "Headers are missing, or no live key of the scene's partner made the signature."),
+        ("报文头不全，或签名不是由对方的有效密钥所签。",
+         "Headers are missing, or no live key of the sender's made the signature."),
     ),
     feeds.FeedKeyLacksScope: kind(
         403, "feed-key-lacks-scope",

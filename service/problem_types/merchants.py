@@ -51,6 +51,13 @@ TYPES: dict[type[Exception], ProblemType] = {
          "{open_offers} offers of the merchant have not ended: end them first."),
         "open_offers",
     ),
+    merchants.MerchantIsOwed: kind(
+        409, "merchant-is-owed",
+        ("尚未结清", "Not settled yet"),
+        ("与该商户尚有 {owed_fen} 分未结清，请先暂停，结算并付款后再终止。",
+         "{owed_fen} fen are still owed to the merchant: suspend it, settle and pay, then end it."),
+        "owed_fen",
+    ),
     merchants.UnknownShop: kind(
         404, "unknown-shop",
         ("没有该门店", "Unknown shop"),

@@ -144,6 +144,7 @@ def test_offers_are_those_on_sale_in_the_callers_language(client, database, bear
         "pictures": [],
         "price_points": 120,
         "stock_units": 5,
+        "own_left_units": None,
     }
     english = offers(resident | ENGLISH)[str(offer.id)]
     assert (english["title"], english["merchant"]) == ("Tea", "Demo corner shop")

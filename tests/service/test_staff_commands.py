@@ -157,7 +157,8 @@ def test_other_commands_names_are_checked_once_there_are_staff(run, services):
 def test_a_key_of_a_system_by_commands(run, services):
     by, merchant_id = _somebody(services), a_merchant(services)
 
-    made = run("api-keys", "new", "merchant", merchant_id, "--name", "till", "--by", by)
+    words = ("api-keys", "new", "merchant", merchant_id, "--name", "till", "--by", by)
+    made = run(*words, "--scope", "consumptions")
 
     assert made.exit_code == 0, made.exception
     written = made.stdout.strip()
@@ -166,6 +167,14 @@ def test_a_key_of_a_system_by_commands(run, services):
     (key,) = json.loads(listed.stdout)
     assert (key["scopes"], key["made_by"]) == (["consumptions"], by)
     assert written[36:] not in listed.stdout
+    assert run(*words, "--scope", "everything").exit_code != 0
+    assert run(*words).exit_code == 0
+    (whole,) = (
+        each["scopes"]
+        for each in json.loads(run("api-keys", "list", "--owner", merchant_id, "--json").stdout)
+        if each["id"] != key["id"]
+    )
+    assert whole == ["consumptions", "offers", "scans", "settlements", "webhooks"]
     retired = run("api-keys", "retire", key["id"], "--by", by)
     assert f"key {key['id']} of {merchant_id} ended at 20" in retired.stdout
     assert written[:10] not in run("api-keys", "list").stdout

@@ -29,7 +29,16 @@ from rewards.settling.errors import (
     UnknownSettlement,
 )
 from rewards.settling.periods import Period, month_of
-from rewards.settling.settlements import approve, confirm, dispute, listed, pay, payment_id, void
+from rewards.settling.settlements import (
+    approve,
+    confirm,
+    dispute,
+    listed,
+    owed_fen,
+    pay,
+    payment_id,
+    void,
+)
 from tests.makers import programme_holder
 from tests.settlements import FIRST, NOW, SECOND, THIRD, a_drafted, lines_for, taken_back
 from tests.shopping import a_merchant
@@ -60,13 +69,14 @@ def test_what_was_owed_before_the_end_is_drafted_confirmed_approved_and_paid(
     found = session.get_one(Settlement, key)
     assert (found.state, found.lines, found.owed_fen, found.returned_fen) == ("draft", 3, 1200, 0)
 
+    assert owed_fen(session, merchant_id) == clearing(session, merchant_id) == 2100
     paid = settled(session, key)
     assert (paid.state, paid.paid_by, paid.payment_reference) == ("paid", "cashier", "bank-1")
     query = select(SettlementLine.id).where(SettlementLine.settlement_id == key.id)
     assert set(session.scalars(query)) == set(lines)
     transfer = session.scalars(select(Transfer).where(Transfer.posting_id == payment_id(key))).one()
     assert (transfer.amount, transfer.kind, transfer.reference) == (1200, "settle", key.id)
-    assert clearing(session, merchant_id) == 900
+    assert owed_fen(session, merchant_id) == clearing(session, merchant_id) == 900
 
 
 def test_a_settlement_of_lines_without_an_amount_posts_nothing(

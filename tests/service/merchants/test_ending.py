@@ -26,6 +26,7 @@ from tests.service.staffing import (
     cheap_app,
     client_elsewhere,
 )
+from tests.settlements import lines_for
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,15 @@ def test_all_that_acts_for_it_ends_with_it_and_each_leaves_a_row(
         "webhook.end": 2,
         "scanner.retire": 2,
     }
+
+
+def test_who_is_owed_anything_does_not_end(client, database, operator, merchant):
+    database.transact(lambda s: lines_for(s, merchant, [500, 700]))
+
+    problem = refused(end(client, operator, merchant), 409, "merchant-is-owed")
+
+    assert problem["owed_fen"] == 1200
+    assert client.get(f"/v1/merchants/{merchant}", headers=operator).json["state"] == "approved"
 
 
 def test_nothing_new_is_given_to_it(client, bearer, services, operator, merchant):
