@@ -57,7 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """TANHUI_TEST_SERVERS_ONLY: only those that reach the servers, where all have run already."""
     if os.environ.get("TANHUI_TEST_SERVERS_ONLY"):
-        others = [item for item in items if "urls" not in getattr(item, "fixturenames", ())]
+        others = [
+            item
+            for item in items
+            if "urls" not in getattr(item, "fixturenames", ()) or item.get_closest_marker("once")
+        ]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
 

@@ -11,6 +11,8 @@ from service.auth import KEY, SIGNATURE
 from service.identity.tokens import ROLES, STAFF_ROLES
 from tests.service.answers import refused
 
+pytestmark = pytest.mark.once
+
 PUBLIC = {
     "/",
     "/.well-known/jwks.json",

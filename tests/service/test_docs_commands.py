@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 TANHUI = Path(sys.executable).with_name("tanhui")
 PATIENCE_S = 120

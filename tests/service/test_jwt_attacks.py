@@ -7,6 +7,8 @@ import pytest
 from tests.service.answers import a_shop, nothing_written, refused
 from tests.service.forging import bad_tokens, good_claims, signed
 
+pytestmark = pytest.mark.once
+
 ATTACKS = {
     "alg none": ("alg none", "alg None", "alg NONE", "alg "),
     "no signature": ("no signature", "half a signature"),

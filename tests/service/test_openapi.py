@@ -10,6 +10,8 @@ from service.api.examples import OF_ONE
 from service.api.links import LINKS
 from tests.service.test_auth import PUBLIC
 
+pytestmark = pytest.mark.once
+
 AMOUNT = re.compile("_(mg_co2e|points|fen|bp|units|m|s)$")
 PLAIN = {
     "points",

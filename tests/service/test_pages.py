@@ -24,6 +24,8 @@ from service.settings import Settings
 from service.web.home import _bars, read_totals, short_kilograms
 from tests.makers import a_resident, a_walk, recorded
 
+pytestmark = pytest.mark.once
+
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 LANGUAGES = ("zh-CN", "en")
 VOID = {"br", "img", "input", "link", "meta", "rect"}

@@ -10,7 +10,9 @@ import pytest
 
 from tests.service.fuzzing import fuzz, served
 
-SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "6"))
+pytestmark = pytest.mark.once
+
+SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "4"))
 ROLES = ("anybody", "resident", "auditor", "operator", "administrator", "partner")
 ROLES += ("merchant", "merchant_manager")
 

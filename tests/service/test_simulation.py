@@ -26,6 +26,8 @@ from service.simulation.printed import judgement_text
 from service.simulation.recording import CannotRecord, amend, check, record_all, settle
 from service.simulation.stream import Plan, simulate
 
+pytestmark = pytest.mark.once
+
 TANHUI = Path(sys.executable).with_name("tanhui")
 MARCH = date(2026, 3, 2)
 ALL_LABELS = {*labels.FRAUD, *labels.FAULTS}

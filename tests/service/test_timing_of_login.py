@@ -18,6 +18,8 @@ from service.identity.staff.passwords import Passwords
 from tests.service.identity.signing import Signing, a_phone, offering, signed_in
 from tests.service.staffing import CHEAP, PASSWORD, Clerk, a_clerk, a_member
 
+pytestmark = pytest.mark.once
+
 
 class Work(NamedTuple):
     """What an answer cost, and what it said."""

@@ -24,6 +24,8 @@ from service.db import Database
 from service.settings import Settings
 from tests.service.published import a_spender, an_app, many_earnings, receipt_of, seal_all
 
+pytestmark = pytest.mark.once
+
 TIMEOUT_S = 60
 ALLOWED = re.compile(r"/(test|verify|favicon\.ico|static/.*|log/checkpoint|log/tile/.*)")
 

@@ -525,7 +525,7 @@ def test_rewards_do_what_the_model_does(fresh_database, owner):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -8,6 +8,8 @@ import pytest
 from service.app import create_app
 from tests.service.conduct.addresses import an_address
 
+pytestmark = pytest.mark.once
+
 APP = "https://app.example.cn"
 
 

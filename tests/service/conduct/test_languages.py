@@ -17,6 +17,8 @@ from tests.makers import a_resident, a_ride, a_walk, an_offer, recorded
 from tests.service.answers import ENGLISH, a_shop
 from tests.service.test_activities_api import RIDING, a_day, with_scenes
 
+pytestmark = pytest.mark.once
+
 CHINESE = re.compile("[\u4e00-\u9fff]")
 # Three words in a row, none of them a code, a name of ours or a unit.
 SENTENCE = re.compile(r"(?<![\w./-])[A-Za-z][a-z’']*(?: [a-z][a-z’']*){2,}")

@@ -21,6 +21,8 @@ from tests.service.test_staff_entry import a_number, a_person
 from tests.settlements import LATELY, lines_for
 from tests.shopping import a_merchant
 
+pytestmark = pytest.mark.once
+
 # PUTs that change what is known of somebody or what is allowed, and move no value.
 STILL = {
     "/v1/activities/<uuid:activity_id>/answer",

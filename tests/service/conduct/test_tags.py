@@ -11,6 +11,8 @@ from service.api.accounts import AccountResponse
 from service.app import create_app
 from tests.makers import NOW, a_resident, an_offer, earning
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def resident(database):

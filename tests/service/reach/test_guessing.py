@@ -14,6 +14,8 @@ from tests.service.reach.guesses import GUESSES, NOTHING_TO_GUESS, TAKEN, Guess
 from tests.service.reach.world import Side, everything, nobody
 from tests.service.test_auth import routes
 
+pytestmark = pytest.mark.once
+
 PLACES = {"mine", "theirs"}
 
 
