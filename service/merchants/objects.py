@@ -4,7 +4,9 @@ A merchant's names are a business's, and public. Bank details are never here but
 digits.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,24 +16,36 @@ from service.admin.log import State
 from service.admin.objects import Object
 from service.merchants.programmes import programme_of_merchant
 
+_MERCHANT = ("name_zh", "name_en", "state", "credit_code", "bank_last4")
+_SHOP = ("merchant_id", "name_zh", "name_en", "address", "division_code", "closed_at")
+_AGREEMENT = (
+    "merchant_id",
+    "valid_from",
+    "valid_to",
+    "price_rule",
+    "fixed_fen",
+    "share_bp",
+    "document",
+)
+_BUDGET = ("name", "valid_from", "valid_to", "total_fen")
+_PROJECT = ("merchant_id", "name_zh", "name_en", "text_zh", "text_en", "goal_points", "closed_at")
+
+
+def _reading(
+    session: Session, model: type[Any], id_: UUID, names: tuple[str, ...], *, lock: bool = False
+) -> Callable[[], State]:
+    """Reads these columns of a row anew; nothing where there is no row yet."""
+
+    def state() -> State:
+        one = session.get(model, id_, populate_existing=True, with_for_update=lock)
+        return None if one is None else {name: getattr(one, name) for name in names}
+
+    return state
+
 
 def merchant(session: Session, merchant_id: UUID, programme: str | None) -> Object:
     """A merchant; ``programme`` is of one that is not there yet, too."""
-
-    def state() -> State:
-        one = session.get(Merchant, merchant_id, populate_existing=True)
-        return (
-            None
-            if one is None
-            else {
-                "name_zh": one.name_zh,
-                "name_en": one.name_en,
-                "state": one.state,
-                "credit_code": one.credit_code,
-                "bank_last4": one.bank_last4,
-            }
-        )
-
+    state = _reading(session, Merchant, merchant_id, _MERCHANT)
     return Object("merchant", str(merchant_id), programme, None, state)
 
 
@@ -48,44 +62,13 @@ def merchant_step(session: Session, merchant_id: UUID, asked_state: str, reason:
 
 def shop(session: Session, merchant_id: UUID, shop_id: UUID) -> Object:
     """A merchant's shop."""
-
-    def state() -> State:
-        one = session.get(Shop, shop_id, populate_existing=True)
-        return (
-            None
-            if one is None
-            else {
-                "merchant_id": one.merchant_id,
-                "name_zh": one.name_zh,
-                "name_en": one.name_en,
-                "address": one.address,
-                "division_code": one.division_code,
-                "closed_at": one.closed_at,
-            }
-        )
-
+    state = _reading(session, Shop, shop_id, _SHOP)
     return Object("shop", str(shop_id), programme_of_merchant(session, merchant_id), None, state)
 
 
 def agreement(session: Session, merchant_id: UUID, agreement_id: UUID) -> Object:
     """What was agreed with a merchant."""
-
-    def state() -> State:
-        one = session.get(Agreement, agreement_id, populate_existing=True)
-        return (
-            None
-            if one is None
-            else {
-                "merchant_id": one.merchant_id,
-                "valid_from": one.valid_from,
-                "valid_to": one.valid_to,
-                "price_rule": one.price_rule,
-                "fixed_fen": one.fixed_fen,
-                "share_bp": one.share_bp,
-                "document": one.document,
-            }
-        )
-
+    state = _reading(session, Agreement, agreement_id, _AGREEMENT)
     programme = programme_of_merchant(session, merchant_id)
     return Object("agreement", str(agreement_id), programme, None, state)
 
@@ -108,40 +91,11 @@ def scanner_facts(one: Scanner) -> dict[str, object]:
 
 def budget(session: Session, budget_id: UUID, programme: str) -> Object:
     """A programme's budget, without what offers draw of it meanwhile."""
-
-    def state() -> State:
-        one = session.get(Budget, budget_id, populate_existing=True, with_for_update=True)
-        return (
-            None
-            if one is None
-            else {
-                "name": one.name,
-                "valid_from": one.valid_from,
-                "valid_to": one.valid_to,
-                "total_fen": one.total_fen,
-            }
-        )
-
+    state = _reading(session, Budget, budget_id, _BUDGET, lock=True)
     return Object("budget", str(budget_id), programme, None, state)
 
 
 def project(session: Session, project_id: UUID, programme: str) -> Object:
     """A donation project."""
-
-    def state() -> State:
-        one = session.get(DonationProject, project_id, populate_existing=True)
-        return (
-            None
-            if one is None
-            else {
-                "merchant_id": one.merchant_id,
-                "name_zh": one.name_zh,
-                "name_en": one.name_en,
-                "text_zh": one.text_zh,
-                "text_en": one.text_en,
-                "goal_points": one.goal_points,
-                "closed_at": one.closed_at,
-            }
-        )
-
+    state = _reading(session, DonationProject, project_id, _PROJECT)
     return Object("donation_project", str(project_id), programme, None, state)
