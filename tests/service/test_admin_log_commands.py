@@ -36,6 +36,8 @@ from tests.reviewing import a_place
 from tests.scenes import a_scene
 from tests.settlements import LATELY, a_drafted, lines_for
 
+pytestmark = pytest.mark.once
+
 USER = pwd.getpwuid(os.getuid()).pw_name
 HERE = f"{USER}@{socket.gethostname()}"
 PARTNER = "fitbit-sample"

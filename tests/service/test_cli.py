@@ -24,6 +24,8 @@ from service.services import tokens
 from service.settings import Settings
 from tests.makers import a_resident, an_offer
 
+pytestmark = pytest.mark.once
+
 TANHUI = Path(sys.executable).with_name("tanhui")
 
 

@@ -51,6 +51,8 @@ from tests.service.staffing import a_merchant
 from tests.service.test_auth import Route, routes
 from tests.service.test_feed_door import test_a_zip_bomb_is_refused_and_not_inflated as _zip_bomb
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 VERIFIER = "app-verifier-" + "x" * 40
 

@@ -42,6 +42,8 @@ from tests.service.feeding import ndjson
 from tests.service.identity.outside_servers import Server, running
 from tests.service.identity.signing import a_phone, sign_up_body
 
+pytestmark = pytest.mark.once
+
 TANHUI = Path(sys.executable).with_name("tanhui")
 PASSWORD, NEW_PASSWORD = "correct-horse-battery", "another-horse-battery"
 SMS_TOKEN, WECHAT_SECRET, OIDC_SECRET = "sms-gateway-bearer", "wechat-app-secret", "oidc-secret-7q"
