@@ -12,7 +12,7 @@ from rewards.settling import lines
 from rewards.settling.drafting import Key, get_settlement
 from rewards.settling.settlements import STATES, listed
 from service.api.documentation import ProblemResponse
-from service.api.paging import PageQuery
+from service.api.paging import PageQuery, cut
 from service.api.resources import Blueprint
 from service.api.wire import FIRST, LAST, IdCursor, Line, Words
 from service.auth import actor, requires
@@ -153,8 +153,8 @@ class Settlements(MethodView):
                 limit=limit + 1,
             )
         )
-        more = len(rows) > limit
-        return {"settlements": rows[:limit], "next_cursor": rows[limit - 1].id if more else None}
+        shown, more = cut(rows, limit)
+        return {"settlements": shown, "next_cursor": more}
 
 
 @bp.route("/<uuid:settlement_id>")
@@ -251,5 +251,5 @@ class SettlementLines(MethodView):
             return lines.page(session, key, after=query.get("cursor"), limit=limit + 1)
 
         rows = services().database.transact(work)
-        more = len(rows) > limit
-        return {"lines": rows[:limit], "next_cursor": rows[limit - 1].id if more else None}
+        shown, more = cut(rows, limit)
+        return {"lines": shown, "next_cursor": more}

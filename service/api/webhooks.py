@@ -14,7 +14,7 @@ from rewards.webhooks.deliveries import DEAD, STATES
 from rewards.webhooks.endpoints import TOLD_AGAIN_FOR, URL_LENGTH_MAX, NewEndpoint, secret_of
 from rewards.webhooks.outbox import KINDS
 from service.admin.objects import acting_on
-from service.api.paging import PageQuery
+from service.api.paging import PageQuery, cut
 from service.api.resources import Blueprint
 from service.api.wire import IdCursor, Instant
 from service.auth import actor, requires
@@ -118,10 +118,8 @@ class Webhooks(MethodView):
         rows = services().database.transact(
             lambda s: endpoints.listed(s, merchant_id, after=after, limit=limit + 1)
         )
-        return {
-            "webhooks": rows[:limit],
-            "next_cursor": rows[limit - 1].id if len(rows) > limit else None,
-        }
+        shown, more = cut(rows, limit)
+        return {"webhooks": shown, "next_cursor": more}
 
 
 @bp.route("/<uuid:endpoint_id>")
@@ -193,10 +191,8 @@ class WebhookMessages(MethodView):
                 s, merchant_id, endpoint_id, state=query["state"], before=before, limit=limit + 1
             )
         )
-        return {
-            "messages": rows[:limit],
-            "next_cursor": rows[limit - 1].id if len(rows) > limit else None,
-        }
+        shown, more = cut(rows, limit)
+        return {"messages": shown, "next_cursor": more}
 
 
 @bp.route("/<uuid:endpoint_id>/messages/<uuid:message_id>/redelivery")
