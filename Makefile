@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test soak fuzz lint audit-deps bench clean
+.PHONY: help demo serve test soak fuzz lint translations audit-deps bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,6 +31,9 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+translations: $(READY)  ## compile the pages' English after it was edited (service/web/translations)
+	@for area in service/web/translations/*; do $(BIN)/pybabel -q compile -f -d $$area; done
+
 audit-deps: $(READY)  ## the pinned versions against published advisories, where they can be asked
 	@$(BIN)/python -m tests.audit_dependencies
 
@@ -43,6 +46,10 @@ bench: $(READY)  ## figures and ratios of this machine, some minutes
 	@$(BIN)/python -m benchmarks.conduct
 	@$(BIN)/python -m benchmarks.redemptions
 	@$(BIN)/python -m benchmarks.settlements
+	@$(BIN)/python -m benchmarks.pages
+	@$(BIN)/python -m benchmarks.districts_rollup
+	@$(BIN)/python -m benchmarks.districts_dashboard
+	@$(BIN)/python -m benchmarks.report_rendering
 
 clean:  ## remove .venv and caches; var, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

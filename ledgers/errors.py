@@ -51,6 +51,22 @@ class UnknownTransfer(DomainError):
         super().__init__(f"{len(self.transfer_ids)} unknown transfer(s)")
 
 
+class UnknownCheckpoint(DomainError):
+    """No checkpoint of so many leaves is published."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"no checkpoint of {size} leaves is published")
+        self.size = size
+
+
+class LogBroken(DomainError):
+    """The published files do not lead from one checkpoint to another; ``why`` says which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the log does not hold together: {why}")
+        self.why = why
+
+
 class NotSealedYet(DomainError):
     """The transfer has no place under a published checkpoint yet; it comes within seconds."""
 

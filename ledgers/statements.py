@@ -60,9 +60,12 @@ def page(
     account_id: UUID,
     *,
     before: UUID | None = None,
+    since: UUID | None = None,
     limit: int = 50,
 ) -> Page:
-    """Up to ``limit`` (1..PAGE_MAX) entries older than ``before``, newest first."""
+    """Up to ``limit`` (1..PAGE_MAX) entries older than ``before``, newest first, down to ``since``:
+    a transfer's id, or a floor of them (``ledgers.ids.uuid7_floor``).
+    """
     assert 0 < limit <= PAGE_MAX
     get_account(session, holder_id, account_id)
     query = (
@@ -76,6 +79,8 @@ def page(
     )
     if before is not None:
         query = query.where(Transfer.id < before)
+    if since is not None:
+        query = query.where(Transfer.id >= since)
     rows = list(session.scalars(query))
     if not rows:
         return Page([], None)

@@ -3,13 +3,13 @@
 from flask import Flask
 
 from service import api, conduct, health, problems, rates, request_ids, web
-from service.api import jwks
+from service.api import jwks, open_data
 from service.auth import public
 from service.db import REQUEST_STATEMENT_MS
 from service.limits import limited
 from service.services import Services
 from service.settings import Settings
-from service.web import log_files
+from service.web import assets, log_files, rendering
 
 BODY_MAX_BYTES = 1024 * 1024  # A partner's batch may be longer (service.feeds.bodies).
 
@@ -22,6 +22,8 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["tanhui"] = Services.connect(settings, statement_timeout_ms=REQUEST_STATEMENT_MS)
     app.view_functions["static"] = limited("files")(public(app.view_functions["static"]))
     problems.register(app)
+    rendering.register(app)
+    assets.register(app)
     mount(app)
     rates.register(app)
     conduct.register(app, settings)
@@ -32,5 +34,5 @@ def create_app(settings: Settings) -> Flask:
 def mount(app: Flask) -> None:
     """Every route in its place; without more than that they can be listed, not called."""
     api.register(app)
-    for part in (health, jwks, web, log_files):
+    for part in (health, jwks, open_data, web, log_files, *web.AREAS):
         app.register_blueprint(part.bp)

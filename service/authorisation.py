@@ -233,6 +233,13 @@ def _whole_programme(_: Session, caller: Caller, __: Mapping[str, Any]) -> None:
         raise OutOfReach
 
 
+def _division_of_all(session: Session, caller: Caller, values: Mapping[str, Any]) -> None:
+    """Exact figures of all programmes' residents are not for staff of one programme."""
+    if caller.programme != ALL:
+        raise OutOfReach
+    _division(session, caller, values)
+
+
 def _division(_: Session, caller: Caller, values: Mapping[str, Any]) -> None:
     check_division(caller, values["division_code"])
 
@@ -279,6 +286,11 @@ WHOLE_PROGRAMME = Extent(
     _whole_programme,
 )
 DIVISION = Extent("division", Text("所属区划", "the grant's division"), _division)
+DIVISION_OF_ALL = Extent(
+    "division_of_all",
+    Text("所属区划，授权须包含全部项目", "the grant's division, for grants of all programmes"),
+    _division_of_all,
+)
 EVERYWHERE = Extent(
     "everywhere", Text("仅限全部项目的授权", "grants of all programmes only"), check_all
 )

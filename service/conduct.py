@@ -14,7 +14,7 @@ FORM_MEMORY_MAX_BYTES = 64 * 1024
 _PAGES_MAY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self';"
-    " frame-ancestors 'none'"
+    " manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'"
 )
 _DATA_MAY = "default-src 'none'; frame-ancestors 'none'"
 _ALWAYS = (

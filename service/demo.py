@@ -20,10 +20,13 @@ from activities.participants import enrol
 from rewards.redeeming.redemption import Redeemed, redeem
 from service.buyers import buyer_of
 from service.demo_shops import DEMO_PROGRAMME, OFFER_ID, open_shops
-from service.districts.reporting import Report, report
+from service.districts.plans import targets
+from service.districts.published.month import Report, report
+from service.districts.reports.issuing import issue
 from service.feeds.importing import Summary, import_file
 from service.identity.keyring import Keyring
 from service.identity.outside_ids import add_ids, find_holders
+from service.jobs.work import roll_up_districts, seal_log
 from service.services import Services
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -45,6 +48,7 @@ FEEDS = (
     Feed("demo.bike", "tfl-sample", DATA / "bike-rentals-2016.csv", "Rental.Id"),
 )
 REPORTS = (("310118", date(2016, 1, 1)), ("310118", date(2016, 4, 1)))
+JOINED_AT = datetime(2015, 12, 31, 16, tzinfo=UTC)  # In Shanghai 2016 begins: before all they did.
 RESIDENT = "1503960366"  # The first wearer in the file, whose page the demo shows.
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://tanhui.example/demo")
@@ -62,10 +66,11 @@ class Demo:
 
 
 def run_demo(services: Services) -> Demo:
-    """Load, enrol, import, redeem, report; a second run changes no balance."""
+    """Load, enrol, import, redeem, issue reports; a second run changes no balance."""
     now, keyring = datetime.now(UTC), services.keyring
     transact = services.database.transact
     transact(lambda session: load(session, now=now))
+    transact(targets.load)
     transact(lambda session: _settle(session, keyring, now))
     imports = {
         feed.scene: import_file(services.database, keyring, feed.file, feed.scene) for feed in FEEDS
@@ -83,8 +88,24 @@ def run_demo(services: Services) -> Demo:
             now=datetime.now(UTC),  # After what was earned, as the statement shows it.
         )
     )
-    reports = transact(lambda session: [report(session, *which, now=now) for which in REPORTS])
-    return Demo(holder_id, imports, redeemed, reports)
+    return Demo(holder_id, imports, redeemed, _reports(services))
+
+
+def _reports(services: Services) -> list[Report]:
+    """What was recorded is summed, as the jobs do it, and issued; what is issued stays so."""
+    now = datetime.now(UTC)
+    seal_log(services, now)
+    roll_up_districts(services, now)
+
+    def issued_one(session: Session, division: str, month: date) -> Report:
+        key = services.log.signer(session)
+        issue(session, key, division, f"{month:%Y-%m}", by="demo", now=now)
+        return report(session, division, month, now=now)
+
+    def issued(session: Session) -> list[Report]:
+        return [issued_one(session, *which) for which in REPORTS]
+
+    return services.database.transact(issued)
 
 
 def demo_resident(session: Session, keyring: Keyring) -> UUID | None:
@@ -104,7 +125,7 @@ def _settle(session: Session, keyring: Keyring, now: datetime) -> None:
             session,
             DEMO_PROGRAMME,
             {holders[subject]: home for subject, home in zip(subjects, homes, strict=True)},
-            now=now,
+            now=JOINED_AT,
         )
 
 

@@ -54,6 +54,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         # A merchant is a holder of the ledger: its lines are beside their transfers.
         "settlement": "merchant_id",
         "settlement_line": "merchant_id",
+        "district_resident": "holder_id",
+        "district_late": "holder_id",
     },
     # What must be unique across residents is keyed, and distributed, by that value.
     "posting": {"posting": "id", "log_queue": "posting_id", "sealed_posting": "posting_id"},
@@ -78,6 +80,13 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "code_device": {"code_device": "id"},
     "scan": {"scan": "id"},
     "webhook_message": {"webhook_message": "id"},
+    # What a dashboard asks is of one division, so on one node.
+    "district_day": {
+        "district_day": "division_code",
+        "district_month": "division_code",
+        "district_report": "division_code",
+        "reported_value": "division_code",
+    },
 }
 
 DISTRIBUTED: Mapping[str, str] = {
@@ -111,6 +120,7 @@ REFERENCE: tuple[str, ...] = (
     "offer",
     "offer_version",
     "webhook_endpoint",
+    "plan_target",
 )
 
 # Plain tables of the coordinator, each with its reason. A write to a reference table takes a lock
@@ -132,6 +142,7 @@ LOCAL: Mapping[str, str] = {
     "key_use": "a row a key, written once a minute at most",
     "scene_reminder": "a row a scene and end of its approval, written by a job",
     "picture": "some thousand pictures, read by their hash",
+    "audit_run": "a row an audit that somebody asked for",
     "feed_total": "a row a scene and day, written by partners once a day",
 }
 

@@ -32,6 +32,14 @@ class InvalidAttestation(DomainError):
         self.why = why
 
 
+class PreviewTooLong(DomainError):
+    """What drafts would change takes longer to replay than a request may; nothing was written."""
+
+    def __init__(self, *, timeout_s: int) -> None:
+        super().__init__(f"not replayed within {timeout_s} s")
+        self.timeout_s = timeout_s
+
+
 class WrongRole(Exception):
     """The caller is known and may not do this."""
 

@@ -21,6 +21,10 @@ _CHINESE = {
     "Not a valid list.": "须为列表。",
     "Must be one of: (.+).": r"须为其中之一：\1。",
     "Send either reversals or grant.": "reversals 与 grant 须且只能填一项。",
+    "Send one of phone, card_number and holder_id.": (
+        "phone、card_number 与 holder_id 须且只能填一项。"
+    ),
+    "Not before from, and within 31 days of it.": "不早于 from，且相距不超过 31 天。",
     "Send quantity with change, and with it only.": "quantity 须且只能与 change 一起填写。",
     "Send either totp or recovery_code.": "totp 与 recovery_code 须且只能填一项。",
     "Not 3 to 64 of a-z, 0-9, dot, hyphen, underscore and @.": (
@@ -28,6 +32,7 @@ _CHINESE = {
     ),
     "A transfer is named twice.": "同一笔记录写了两次。",
     "Must be later than from.": "须晚于 from。",
+    "Not a period.": "须为期间，如 2026、2026-Q3 或 2026-10。",
     "Not after period_from.": "须晚于 period_from。",
     "Send object_kind too.": "须同时填写 object_kind。",
     "Must not be less than min_amount.": "不能小于 min_amount。",

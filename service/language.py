@@ -13,12 +13,17 @@ class Text(NamedTuple):
 
 
 def language() -> str:
-    """What the caller reads: "zh-CN" (the default) or "en". A page's ``?lang=`` comes first."""
+    """What the caller reads: "zh-CN" (the default) or "en".
+
+    A page's ``?lang=`` comes first, then what its reader chose before.
+    """
     if not has_request_context():
         return "zh-CN"
     asked = request.args.get("lang", "")
     if asked in ("zh-CN", "en"):
         return asked
+    if not request.path.startswith("/v1/") and (kept := request.cookies.get("tanhui_lang")):
+        return "en" if kept == "en" else "zh-CN"
     best = request.accept_languages.best_match(["zh-CN", "zh", "en"], default="zh-CN")
     return "en" if best == "en" else "zh-CN"
 

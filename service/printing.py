@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from activities.catalogue.models import Factor, Method, Scene
 from activities.explanations import SENTENCES
 from ledgers.audit import Drift, Progress, no_progress
+from service.audits.running import Totals
 from service.demo import Demo
 from service.demo_shops import MERCHANT_ID
-from service.districts.reporting import Report
+from service.districts.published.month import Report
 from service.feeds.importing import Summary
 
 WITHHELD = "*"
@@ -110,7 +111,7 @@ def report_rows(report: Report) -> list[dict[str, object]]:
             "behaviour_code": row.behaviour_code or "",
             "behaviour_name": row.behaviour_name_zh,
             "activities": row.figures.activities if row.figures else "",
-            "residents": row.figures.residents if row.figures else "",
+            "residents": _shown(row.figures.residents if row.figures else None, ""),
             "saved_mg_co2e": row.figures.saved_mg_co2e if row.figures else "",
             "earned_points": row.figures.earned_points if row.figures else "",
         }
@@ -120,7 +121,7 @@ def report_rows(report: Report) -> list[dict[str, object]]:
 
 def report_text(report: Report) -> str:
     """The report as a table; ``*`` is a withheld cell."""
-    title = f"{report.division_name} ({report.division_code}) {report.month}"
+    title = f"{report.division_name} ({report.division_code}) {report.month} v{report.version}"
     if not report.rows:
         return f"{title}: 本月无活动 · no activities in this month"
     rows = [
@@ -128,7 +129,12 @@ def report_text(report: Report) -> str:
             row.town_name,
             row.behaviour_name_zh,
             *(
-                (f.activities, f.residents, kilograms(f.saved_mg_co2e), f"{f.earned_points:,}")
+                (
+                    f.activities,
+                    _shown(f.residents, WITHHELD),
+                    kilograms(f.saved_mg_co2e),
+                    f"{f.earned_points:,}",
+                )
                 if (f := row.figures)
                 else (WITHHELD,) * 4
             ),
@@ -140,10 +146,17 @@ def report_text(report: Report) -> str:
         (row.town_name, WITHHELD if row.spent_points is None else f"{row.spent_points:,}")
         for row in report.spent
     ] or [("合计", "0")]
-    note = f"{WITHHELD}: 少于 10 名居民，或会由此推出少于 10 名居民的数字 · withheld"
+    note = (
+        f"{WITHHELD}: 少于 10 名居民，或会由此推出少于 10 名居民的数字 · withheld\n"
+        "合计只加已公布的数，居民人数向下取整到十 · totals add what is published; residents in tens"
+    )
     return "\n\n".join(
         [f"{title}\n{table(header, rows)}", table(("街镇", "使用积分"), spent), note]
     )
+
+
+def _shown(value: int | None, otherwise: str) -> int | str:
+    return otherwise if value is None else value
 
 
 def report_json(report: Report) -> str:
@@ -179,9 +192,6 @@ def audit_progress() -> Iterator[Progress]:
 
     yield show
     click.echo("\r" + " " * 70 + "\r", nl=False, err=True)
-
-
-Totals = dict[str, dict[tuple[str, str], int]]  # By programme: by unit and kind of account.
 
 
 def audit_text(drifts: Sequence[Drift], totals: Totals) -> str:

@@ -27,6 +27,8 @@ from service.problem_types import ledgers as ledger_types
 from service.problem_types import merchants as merchant_types
 from service.problem_types import offers as offer_types
 from service.problem_types import redeeming as redeeming_types
+from service.problem_types import reported_values as reported_value_types
+from service.problem_types import reports as report_types
 from service.problem_types import settlements as settlement_types
 from service.problem_types import tills as till_types
 from service.problem_types import top_ups as top_up_types
@@ -54,7 +56,9 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     **family.TYPES,
     **sign_in.TYPES,
     **staff.TYPES,
+    **report_types.TYPES,
     **own.TYPES,
+    **reported_value_types.TYPES,
 }
 
 UNAVAILABLE = kind(
@@ -95,8 +99,8 @@ def register(app: Flask) -> None:
     for refusal in PROBLEM_TYPES:
         app.register_error_handler(refusal, _on_refusal)
     app.register_error_handler(HTTPException, on_http_error)
-    app.register_error_handler(DBAPIError, _on_database_error)
-    app.register_error_handler(PoolTimeout, _on_pool_empty)
+    app.register_error_handler(DBAPIError, on_database_error)
+    app.register_error_handler(PoolTimeout, on_pool_empty)
 
 
 def respond(kind: ProblemType, headers: dict[str, str] | None = None, **members: Any) -> Response:
@@ -210,7 +214,8 @@ def _leaves(messages: Any, path: str) -> Any:
             yield path, detail
 
 
-def _on_database_error(error: DBAPIError) -> Response:
+def on_database_error(error: DBAPIError) -> Response:
+    """503 where the database is away or too slow, else a fault of our own."""
     if is_unavailable(error) or is_retryable(error) or is_too_slow(error):
         log.warning("database unavailable: %s", type(error.orig).__name__)
         return respond(UNAVAILABLE, {"Retry-After": "2"})
@@ -228,6 +233,7 @@ def _where_it_failed(error: DBAPIError) -> str:
     return "; ".join(named) + "\n" + "".join(format_tb(error.__traceback__))
 
 
-def _on_pool_empty(_: PoolTimeout) -> Response:
+def on_pool_empty(_: PoolTimeout) -> Response:
+    """503: every connection is in use."""
     log.warning("no database connection free")
     return respond(UNAVAILABLE, {"Retry-After": "2"})

@@ -34,6 +34,10 @@ class Log:
         begun = session.scalar(select(LogState.origin))
         return self.chosen_origin or begun or self.default_origin
 
+    def signer(self, session: Session) -> SignerKey:
+        """The key with the log's name, by which more than checkpoints is signed."""
+        return SignerKey(self.origin(session), self.key.private_bytes_raw())
+
     def verifier(self) -> VerifierKey:
         """The key that readers check with, by what is published; asks no database."""
         return self._verifier(self.published_origin() or self.chosen_origin or self.default_origin)

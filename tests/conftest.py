@@ -33,15 +33,19 @@ from service.identity.keyring import Keyring
 from service.identity.tokens import Caller
 from service.services import Services
 from service.settings import Settings
+from tests.memory import in_memory
 
+MEMORY_BYTES = 8_000_000_000  # All workers' databases and their log take a tenth of it.
 _SERVERS = pytest.StashKey[ExitStack]()
 _URLS = pytest.StashKey[dict[str, str]]()
+COPIES = {"copied_database", "copy_of", "fresh_database_url"}  # Who asks for one has its own.
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers once, in the controller (or in the only process)."""
     if hasattr(config, "workerinput"):
         config.stash[_URLS] = config.workerinput["tanhui"]
+        _keep_bytecode(config)
         return
     if config.option.collectonly:
         return
@@ -52,15 +56,34 @@ def pytest_configure(config: pytest.Config) -> None:
     except BaseException:
         stack.close()
         raise
+    _keep_bytecode(config)
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
+    """Else each program that the tests start compiles ours again: half a second."""
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+        os.environ["PYTHONPYCACHEPREFIX"] = config.stash[_URLS]["bytecode"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """TANHUI_TEST_SERVERS_ONLY: only those that reach the servers, where all have run already."""
+    """TANHUI_TEST_SERVERS_ONLY: only those that reach the servers, where all have run already.
+
+    Of the service's tests only those on the worker's own database, and those of districts: to copy
+    one takes such a server a second, and the others' statements are those of the packages below.
+    """
     if os.environ.get("TANHUI_TEST_SERVERS_ONLY"):
+        service = config.rootpath / "tests" / "service"
         others = [
             item
             for item in items
-            if "urls" not in getattr(item, "fixturenames", ()) or item.get_closest_marker("once")
+            if "urls" not in getattr(item, "fixturenames", ())
+            or item.get_closest_marker("once")
+            or (
+                item.path.is_relative_to(service)
+                and not item.path.is_relative_to(service / "districts")
+                and COPIES & set(item.fixturenames)
+            )
         ]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
@@ -77,7 +100,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _start(stack: ExitStack) -> dict[str, str]:
-    folder = Path(tempfile.mkdtemp(prefix="tanhui-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="tanhui-test-", dir=in_memory(MEMORY_BYTES)))
     folder.chmod(0o711)  # The server's user must pass through, when we are root.
     for made in (folder, embedded.fallback(folder)):
         stack.callback(shutil.rmtree, made, ignore_errors=True)
@@ -98,7 +121,8 @@ def _start(stack: ExitStack) -> dict[str, str]:
     database = Database(url)
     database.transact(lambda session: load(session, now=datetime.now(UTC)))
     database.dispose()
-    return {"server": server, "template": template, "redis": redis}
+    bytecode = str(folder / "bytecode")
+    return {"server": server, "template": template, "redis": redis, "bytecode": bytecode}
 
 
 def _named(server: str, name: str) -> str:

@@ -24,6 +24,7 @@ NOT_LED = {
     "ix_transfer_posting_id_position": "sealing reads whole postings, of many holders",
     "ix_person_master_key_id": "a rotation's: who is still wrapped by an old master key, of all",
     "ix_transfer_id": "a range of time, of all holders; a BRIN index of some pages",
+    "ix_district_resident_day": "reports read a month of all; a BRIN index of some pages",
     "ix_lot_lapses_at": "the job looks for whatever is due",
     "ix_hold_deadline_at": "the job looks for whatever is due",
     "ix_correction_proposed_at": "the queue of all proposals",

@@ -13,6 +13,8 @@ import ledgers.models
 import rewards.models
 import service.admin.models
 import service.api_keys.models
+import service.audits.models
+import service.districts.models
 import service.identity.logins.models
 import service.identity.models
 import service.identity.staff.models

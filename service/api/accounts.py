@@ -12,12 +12,15 @@ from marshmallow import Schema, fields
 
 from ledgers.accounts import telling_of_holder
 from ledgers.holds import active_holds
+from ledgers.ids import uuid7_floor
 from ledgers.statements import balance_at, live_lots, page, whole_ledger
+from rewards.redeeming.days import period_of, start_of
 from service.api.conditional import conditional
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
-from service.api.wire import IdCursor, Instant
+from service.api.wire import IdCursor, Instant, Month
 from service.auth import caller_holder_id, requires
+from service.buyers import buyer_of
 from service.services import services
 
 bp = Blueprint(
@@ -75,6 +78,10 @@ class StatementResponse(Schema):
     next_cursor = IdCursor(allow_none=True, attribute="next_before")
 
 
+class StatementQuery(PageQuery):
+    month = Month(metadata={"description": "only what was booked in it, by the programme's zone"})
+
+
 class LotResponse(Schema):
     expires_on = fields.Date(metadata={"description": "last day of use, in the programme's zone"})
     lapses_at = fields.AwareDateTime(format="iso", metadata={"description": "the instant after"})
@@ -129,13 +136,20 @@ class Accounts(MethodView):
 @bp.route("/<uuid:account_id>/statement")
 class Statement(MethodView):
     @requires("resident", acting="read")
-    @bp.arguments(PageQuery, location="query")
+    @bp.arguments(StatementQuery, location="query")
     @bp.response(200, StatementResponse)
     def get(self, query: dict[str, Any], account_id: UUID) -> Any:
         """What came in and went out of one of my accounts, newest first, with running balance."""
-        holder_id, cursor = caller_holder_id(), query.get("cursor")
+        holder_id, cursor, limit = caller_holder_id(), query.get("cursor"), query["limit"]
         with services().database.snapshot() as session:
-            return page(session, holder_id, account_id, before=cursor, limit=query["limit"])
+            if "month" not in query:
+                return page(session, holder_id, account_id, before=cursor, limit=limit)
+            zone = buyer_of(session, holder_id).zone
+            since, beyond = (
+                uuid7_floor(start_of(day, zone)) for day in period_of("month", query["month"])
+            )
+            before = beyond if cursor is None else min(cursor, beyond)
+            return page(session, holder_id, account_id, before=before, since=since, limit=limit)
 
 
 @bp.route("/<uuid:account_id>/balance")

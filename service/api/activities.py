@@ -8,15 +8,17 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 from sqlalchemy.orm import Session
 
+from activities.days import days
 from activities.errors import UnknownActivity
 from activities.history import page, standings
+from rewards.redeeming.days import period_of
 from service import attestation
 from service.api.acts import ActivityRequest, ActivityResponse, decided, event_of, standing_told
 from service.api.conditional import conditional
 from service.api.explained import ExplainedResponse, told_of
 from service.api.paging import PageQuery
 from service.api.resources import Blueprint
-from service.api.wire import IdCursor
+from service.api.wire import IdCursor, Month
 from service.auth import acting_name, caller, caller_holder_id, own_holder_id, requires
 from service.authorisation import FOUND, check_holder, reaches_holder
 from service.errors import InvalidAttestation
@@ -40,6 +42,21 @@ class ActivitiesResponse(Schema):
     next_cursor = IdCursor(allow_none=True)
 
 
+class DaysQuery(Schema):
+    month = Month(required=True)
+
+
+class DayResponse(Schema):
+    day = fields.Date(metadata={"description": "in the programme's zone"})
+    activities = fields.Integer(metadata={"description": "number of those that count"})
+    saved_mg_co2e = fields.Integer()
+    points = fields.Integer()
+
+
+class DaysResponse(Schema):
+    days = fields.List(fields.Nested(DayResponse), metadata={"description": "the earliest first"})
+
+
 class HolderQuery(Schema):
     holder_id = fields.UUID(
         metadata={"description": "whose it is: for operators and auditors, with our own id of it"}
@@ -61,6 +78,19 @@ class Activities(MethodView):
             return {"activities": shown, "next_cursor": found.next_before}
 
         return services().database.transact(look)
+
+
+@bp.route("/days")
+class ActivityDays(MethodView):
+    @requires("resident", acting="read")
+    @bp.arguments(DaysQuery, location="query")
+    @bp.response(200, DaysResponse)
+    def get(self, query: dict[str, Any]) -> dict[str, Any]:
+        """My days of a month: what each saved and earned, as it stands now; others are left out."""
+        holder_id = caller_holder_id()
+        first, beyond = period_of("month", query["month"])
+        found = services().database.transact(lambda s: days(s, holder_id, first, beyond))
+        return {"days": found}
 
 
 @bp.route("/<uuid:activity_id>")

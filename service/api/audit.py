@@ -39,7 +39,9 @@ class _PageQuery(Schema):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
 
 
-class _FilterQuery(_PageQuery):
+class FilterQuery(Schema):
+    """Which postings, and with which transfers."""
+
     actor = Line(length_max=200, metadata={"description": "who caused it, exactly"})
     kind = Line(length_max=32, metadata={"description": "of the posting"})
     request_id = Line(length_max=64)
@@ -64,15 +66,20 @@ class _FilterQuery(_PageQuery):
             raise ValidationError("Must not be less than min_amount.", "max_amount")
 
 
-class PostingsQuery(_FilterQuery):
-    cursor = Cursor(_POSTING, metadata=_NEXT)
+class MovesQuery(FilterQuery):
+    """Which transfers."""
 
-
-class TransfersQuery(_FilterQuery):
     holder_id = fields.UUID(metadata={"description": "whom the transfer concerns"})
     transfer_kind = Line(length_max=32, metadata={"description": "of the transfer"})
     reference = fields.UUID(metadata={"description": "the activity or redemption behind it"})
     reverses_id = fields.UUID(metadata={"description": "the transfer that it reverses"})
+
+
+class PostingsQuery(FilterQuery, _PageQuery):
+    cursor = Cursor(_POSTING, metadata=_NEXT)
+
+
+class TransfersQuery(MovesQuery, _PageQuery):
     cursor = Cursor(_TRANSFER, _OF_HOLDER, metadata=_NEXT)
 
     @validates_schema
@@ -206,7 +213,7 @@ class Postings(MethodView):
         after = PostingPlace(*query["cursor"]) if "cursor" in query else None
         return services().database.transact(
             lambda session: postings(
-                session, _heads(query), _moves(query), after=after, limit=query["limit"]
+                session, heads_of(query), moves_of(query), after=after, limit=query["limit"]
             )
         )
 
@@ -242,7 +249,7 @@ class Transfers(MethodView):
     @bp.response(200, AuditedTransfersResponse)
     def get(self, query: dict[str, Any]) -> Any:
         """Transfers, those of the newest posting first; of a holder: the newest of theirs first."""
-        heads, moves, limit = _heads(query), _moves(query), query["limit"]
+        heads, moves, limit = heads_of(query), moves_of(query), query["limit"]
         place, holder_id = query.get("cursor"), query.get("holder_id")
         if holder_id is None:
             after = TransferPlace(*place) if place else None
@@ -266,11 +273,13 @@ class Accounts(MethodView):
         return {"accounts": services().database.transact(lambda s: accounts(s, holder_id))}
 
 
-def _heads(query: dict[str, Any]) -> Heads:
+def heads_of(query: dict[str, Any]) -> Heads:
+    """The filters of a FilterQuery that are about postings."""
     names = ("actor", "kind", "request_id", "since", "until")
     return Heads(**{name: query.get(name) for name in names})
 
 
-def _moves(query: dict[str, Any]) -> Moves:
+def moves_of(query: dict[str, Any]) -> Moves:
+    """Those that are about transfers, of a MovesQuery too."""
     names = ("unit", "min_amount", "max_amount", "reference", "reverses_id")
     return Moves(kind=query.get("transfer_kind"), **{name: query.get(name) for name in names})

@@ -141,7 +141,7 @@ class Corrections(MethodView):
             lambda session: pending(session, within=within, after=after, limit=query["limit"])
         )
         return {
-            "corrections": [_told(each) for each in page.corrections],
+            "corrections": [told(each) for each in page.corrections],
             "next_cursor": page.next_after,
         }
 
@@ -177,7 +177,7 @@ class OneCorrection(MethodView):
                 ),
                 now=now,
             )
-            return _told(found)
+            return told(found)
 
         return services().database.transact(work)
 
@@ -186,7 +186,7 @@ class OneCorrection(MethodView):
     def get(self, holder_id: UUID, correction_id: UUID) -> Any:
         """A correction as it stands."""
         return services().database.transact(
-            lambda session: _told(get_correction(session, holder_id, correction_id))
+            lambda session: told(get_correction(session, holder_id, correction_id))
         )
 
 
@@ -215,7 +215,7 @@ class Approval(MethodView):
                 ),
                 now=now,
             )
-            return _told(found)
+            return told(found)
 
         return services().database.transact(work)
 
@@ -245,12 +245,12 @@ class Rejection(MethodView):
                 ),
                 now=now,
             )
-            return _told(found)
+            return told(found)
 
         return services().database.transact(work)
 
 
-def _told(correction: Correction) -> dict[str, Any]:
+def told(correction: Correction) -> dict[str, Any]:
     reversals = [{"transfer_id": id_, "amount": n} for id_, n in reversals_of(correction).items()]
     grant = grant_of(correction)
     return {

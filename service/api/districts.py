@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from service.api.resources import Blueprint
 from service.auth import requires
 from service.authorisation import DIVISION
-from service.districts.reporting import report
+from service.districts.published.month import report
 from service.services import services
 
 bp = Blueprint(
@@ -40,7 +40,10 @@ class ReportQuery(Schema):
 
 class FiguresResponse(Schema):
     activities = fields.Integer(metadata={"description": "number of verified activities"})
-    residents = fields.Integer(metadata={"description": "number of residents behind them"})
+    residents = fields.Integer(
+        allow_none=True,
+        metadata={"description": "residents behind them, in tens, rounded down; null below ten"},
+    )
     saved_mg_co2e = fields.Integer()
     earned_points = fields.Integer()
 
@@ -54,6 +57,7 @@ class RowResponse(Schema):
     figures = fields.Nested(
         FiguresResponse, allow_none=True, metadata={"description": "null where withheld"}
     )
+    left_out = fields.Integer(metadata={"description": "how many withheld cells a total lacks"})
 
 
 class SpentResponse(Schema):
@@ -66,6 +70,7 @@ class ReportResponse(Schema):
     division_code = fields.String()
     division_name = fields.String()
     month = fields.String(metadata={"pattern": _MONTH, "example": "2016-04"})
+    version = fields.Integer(metadata={"description": "of the report as it was issued last"})
     as_of = fields.AwareDateTime(format="iso")
     rows = fields.List(fields.Nested(RowResponse))
     spent = fields.List(fields.Nested(SpentResponse))
@@ -77,7 +82,10 @@ class DistrictReport(MethodView):
     @bp.arguments(ReportQuery, location="query")
     @bp.response(200, ReportResponse)
     def get(self, query: dict[str, Any], division_code: str) -> Any:
-        """Activities by town and behaviour; cells that could show a resident are withheld."""
+        """Activities by town and behaviour, as the month's report was issued last.
+
+        Cells that could show a resident are withheld; more is at `/reports/{period}`.
+        """
         now = datetime.now(UTC)
         return services().database.transact(
             lambda session: report(session, division_code, query["month"], now=now)

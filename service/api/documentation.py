@@ -61,6 +61,14 @@ _SHAPES: dict[str, dict[str, Any]] = {
             "reason": "合作方更正了当日步数",
         },
     },
+    "LookRequest": {
+        "oneOf": [
+            {"required": ["phone"]},
+            {"required": ["card_number"]},
+            {"required": ["holder_id"]},
+        ],
+        "example": {"phone": "138 0013 8000", "purpose": "居民到窗口咨询积分"},
+    },
     "StaffSignInRequest": {
         "oneOf": [
             {"required": ["totp"]},

@@ -20,10 +20,10 @@ class Phone(fields.String):
 
     default_error_messages = {"phone": "Not a phone."}  # noqa: RUF012 - marshmallow's way.
 
-    def __init__(self) -> None:
+    def __init__(self, *, required: bool = True) -> None:
         says = "as typed: `138 0013 8000`, `+86 138-0013-8000`, or abroad with `+` and country code"
         longest = validate.Length(1, phones.TYPED_MAX)
-        super().__init__(required=True, validate=longest, metadata={"description": says})
+        super().__init__(required=required, validate=longest, metadata={"description": says})
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         typed = super()._deserialize(value, *args, **kwargs)

@@ -12,6 +12,7 @@ from service.api.cursors import LENGTH_MAX, opened, sealed
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 AMOUNT_MAX = 2**53
+MONTH = "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$"
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,15 +71,30 @@ class Instant(fields.AwareDateTime):
         super().__init__(format="iso", validate=validate.Range(FIRST, LAST), **kwargs)
 
 
+class Month(fields.Date):
+    """The first day of a month; written YYYY-MM, where strptime takes more."""
+
+    default_error_messages = {"invalid": "Not a month, as in 2016-04."}  # noqa: RUF012
+
+    def __init__(self, *, metadata: Any = (), **kwargs: Any) -> None:
+        says = {"format": "year-month", "pattern": MONTH, "example": "2016-04"} | dict(metadata)
+        super().__init__(format="%Y-%m", metadata=says, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not re.fullmatch(MONTH, str(value)):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, *args, **kwargs)
+
+
 class Cursor(fields.String):
     """Where a list goes on, opaque to the caller and signed: instants, UUIDs and a number.
 
-    Each of ``shapes`` names the parts of one kind of place: ``at``, ``id``, ``number``. Loads a
-    tuple of the parts; dumps one too, or a part that is alone.
+    Each of ``shapes`` names the parts of one kind of place: ``at``, ``id``, ``number``, ``size``.
+    Loads a tuple of the parts; dumps one too, or a part that is alone.
     """
 
     default_error_messages = {"cursor": "Not a valid cursor."}  # noqa: RUF012 - marshmallow's way.
-    _FORMATS = {"at": "q", "id": "16s", "number": "I"}  # noqa: RUF012 - never changed.
+    _FORMATS = {"at": "q", "id": "16s", "number": "I", "size": "Q"}  # noqa: RUF012 - never changed.
 
     def __init__(self, *shapes: tuple[str, ...], metadata: Any = (), **kwargs: Any) -> None:
         super().__init__(metadata=CURSOR_SAYS | dict(metadata), **kwargs)

@@ -3,14 +3,9 @@
 import sys
 
 import click
-from sqlalchemy import select
 
-from activities.audit import audit as audit_activities
-from activities.catalogue.models import Programme
-from ledgers.audit import audit as audit_ledger
-from ledgers.folding import system_balances
-from rewards.audit import audit as audit_rewards
 from service import printing, starting
+from service.audits import running
 from service.settings import Settings
 
 
@@ -27,15 +22,8 @@ def audit(as_json: bool) -> None:
         services.database.snapshot(unhurried=True) as session,
         printing.audit_progress() as progress,
     ):
-        drifts = [
-            *audit_ledger(session, services.log.folder, progress=progress),
-            *audit_activities(session, progress=progress),
-            *audit_rewards(session, progress=progress),
-        ]
-        totals = {
-            programme.code: system_balances(session, programme.holder_id)
-            for programme in session.scalars(select(Programme).order_by(Programme.code))
-        }
+        drifts = list(running.drifts(session, services.log.folder, progress=progress))
+        totals = running.totals(session)
     click.echo(printing.AUDIT_SHAPES["json" if as_json else "text"](drifts, totals))
     if drifts:
         sys.exit(1)

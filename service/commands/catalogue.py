@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from activities.catalogue.checking import check_folder
+from activities.catalogue.checking import Checked, check_folder
 from activities.catalogue.loading import BUNDLED, SHIPPED, Origin, load
 from service import printing, starting
 from service.admin.log import Act, record
 from service.admin.origin import from_command
 from service.commands.drafts import approve_, drafts, impact_, person
+from service.districts.plans import targets
 from service.feeds.formats import FORMATS
 from service.identity.staff.members import check_by
 from service.settings import Settings
@@ -23,7 +24,7 @@ _path = click.argument("path", type=click.Path(path_type=Path), default=BUNDLED)
 
 @click.group()
 def catalogue() -> None:
-    """Behaviours, methods, factors, rules, scenes, divisions."""
+    """Behaviours, methods, factors, rules, scenes, divisions, plan targets."""
 
 
 catalogue.add_command(drafts)
@@ -38,7 +39,8 @@ def load_(path: Path, by: str | None) -> None:
     """Load the CSV files of a folder (default: the bundled ones); all of it or nothing.
 
     Factors, methods, tariffs and rules of your own folder are drafts until somebody else approves
-    them; the bundled ones are approved with the release.
+    them; the bundled ones are approved with the release. Plan targets (plan_targets.csv) hold at
+    once: a row loaded again in other words takes the place of the one before.
     """
     shipped = path.resolve() == BUNDLED
     if shipped == (by is not None):
@@ -47,7 +49,9 @@ def load_(path: Path, by: str | None) -> None:
 
     def work(session: Session) -> dict[str, int]:
         check_by(session, by)
-        written = load(session, path, now=now, origin=origin)
+        alone = targets.is_alone(path)
+        written = {} if alone else load(session, path, now=now, origin=origin)
+        written |= targets.load_folder(session, path)
         new = {name: rows for name, rows in written.items() if rows}
         if new:
             about = Act(
@@ -72,15 +76,18 @@ def check_(path: Path) -> None:
     What they refer to may stand in the bundled files. Every problem is a line with file and line
     number, and exit status 1; what may be a slip is a warning.
     """
-    found = check_folder(path, feed_formats=FORMATS)
+    alone = targets.is_alone(path)
+    found = Checked(0, 0, [], []) if alone else check_folder(path, feed_formats=FORMATS)
+    plans = targets.check_folder(path)
+    problems = [*found.problems, *plans.problems]
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
-    for problem in found.problems:
+    for problem in problems:
         click.echo(problem)
-    if found.problems:
-        click.echo(f"tanhui: {len(found.problems)} problems; this would not load", err=True)
+    if problems:
+        click.echo(f"tanhui: {len(problems)} problems; this would not load", err=True)
         sys.exit(1)
-    click.echo(f"{found.files} files, {found.rows:,} rows: fine")
+    click.echo(f"{found.files + plans.files} files, {found.rows + plans.rows:,} rows: fine")
 
 
 @catalogue.command("list", epilog="Example: tanhui catalogue list")

@@ -114,6 +114,8 @@ def _routes(app: Flask) -> Iterator[Route]:
         if rule.endpoint == "static":
             continue
         answering = app.view_functions[rule.endpoint]
+        if hasattr(answering, "page_for"):  # What a page asks is among the routes.
+            continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             view_class = getattr(answering, "view_class", None)
             view = getattr(view_class, method.lower()) if view_class else answering

@@ -191,6 +191,8 @@ EXEMPT: Mapping[str, str] = {
     "period_tally": "sums of activities.ndjson, kept for caps",
     "occupied": "times of activities.ndjson, kept to find overlaps",
     "balance_snapshot": "sums of ledger.ndjson at the beginning of months",
+    "district_resident": "counts of activities.ndjson, kept so that a resident counts once",
+    "district_late": "which entries of ledger.ndjson came after a district's report",
     "claim": "a hash of an act of activities.ndjson, kept so that it counts once",
     "received_event": "hashes of what activities.ndjson says, kept to know a retry by",
     "commitment_secret": "proves nothing alone; GET /v1/transfers/{id}/proof gives receipts",

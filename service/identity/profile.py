@@ -69,6 +69,12 @@ def profile(
     )
 
 
+def account_closed_at(session: Session, holder_id: UUID) -> datetime | None:
+    """When the resident closed the account; None while it is open, and of who is no person yet."""
+    person = session.get(Person, holder_id)
+    return None if person is None else person.closed_at
+
+
 def say(
     session: Session,
     keyring: Keyring,

@@ -269,6 +269,43 @@ KINDS: tuple[Kind, ...] = (
         "nothing is deleted",
     ),
     Kind(
+        "districts’ sums",
+        ("district_day", "district_month", "district_resident", "district_late"),
+        None,
+        "for good",
+        "districts’ figures, whose residents are counted once, and by whose late acts a report’s"
+        " next version is judged; made from the ledger, and made again by `tanhui districts"
+        " rebuild`. Opaque holder ids",
+        "what is taken back is counted no more; after closing they lead to nobody",
+    ),
+    Kind(
+        "plans’ targets and what districts report",
+        ("plan_target", "reported_value"),
+        None,
+        "for good",
+        "progress is judged years later; figures of whole divisions and who of the staff entered"
+        " them, nothing of a resident",
+        "nothing is deleted",
+    ),
+    Kind(
+        "districts’ reports",
+        ("district_report",),
+        None,
+        "for good",
+        "what was published is read and checked years later, each version under its hash and"
+        " signature; sums of ten residents and more, nothing of one",
+        "nothing is deleted; a new version stands beside the one before",
+    ),
+    Kind(
+        "audits that were asked for",
+        ("audit_run",),
+        None,
+        "for good",
+        "who had the books recomputed, when, and what drifted; ids of accounts, nothing of a"
+        " person",
+        "nothing is deleted",
+    ),
+    Kind(
         "runs of jobs",
         ("job_run", "job_state", "job_lease", "alembic_version"),
         None,

@@ -113,6 +113,12 @@ SCHEDULE: tuple[Job, ...] = (
         work.fold_system_accounts,
     ),
     Job(
+        "roll_up_districts",
+        Text("汇总各区数据", "Roll up the districts' figures"),
+        Every(5),
+        work.roll_up_districts,
+    ),
+    Job(
         "settle_top_ups",
         Text("跟进未了结的充值", "Ask the gateway about open top-ups"),
         Every(2),
@@ -193,10 +199,24 @@ SCHEDULE: tuple[Job, ...] = (
         work.apply_retention,
     ),
     Job(
+        "issue_reports",
+        Text("出具各区报告", "Issue the districts' reports"),
+        Hourly(10),
+        work.issue_reports,
+        zone="Asia/Shanghai",
+        timeout_s=400,
+    ),
+    Job(
         "draft_settlements",
         Text("续做未完成的结算单", "Go on with settlements that are not drafted yet"),
         Every(60),
         work.draft_settlements,
+    ),
+    Job(
+        "run_audits",
+        Text("开始所请求的核对", "Begin the audits that were asked for"),
+        Every(5),
+        work.run_audits,
     ),
     Job(
         "forget_runs",

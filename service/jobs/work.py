@@ -17,7 +17,10 @@ from ledgers.partitions import ensure_partitions
 from ledgers.snapshots import next_month, take_slice
 from rewards.redeeming.expiring import expire_due
 from service import migrating
+from service.audits import process, working
 from service.db import owner_engine
+from service.districts.reports import due as due_reports
+from service.districts.rollups import summing
 from service.gateway import settling
 from service.identity import closing, ending, rewrapping
 from service.jobs import records
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 
 FORGET_BATCHES_MAX = 20
 BUDGET_S = 20  # A run stops here, at the end of a batch; the next goes on.
+REPORTS_S = 300  # A month's reports are due together.
 MISSED_SINCE = timedelta(days=7)
 
 
@@ -204,10 +208,37 @@ def draft_settlements(services: Services, now: datetime) -> dict[str, int]:
     return {"settlements": drafts.finish_all(services.database, now=now, seconds=BUDGET_S)}
 
 
+def run_audits(services: Services, now: datetime) -> dict[str, int]:
+    """Have what was asked for audited, in a process of its own: its statements may last."""
+    if not services.database.transact(working.is_needed):
+        return {"begun": 0}
+    return {"begun": int(process.begin(services.settings))}
+
+
 def fold_system_accounts(services: Services, now: datetime) -> dict[str, int]:
     """Add what was sealed to the programmes' own accounts."""
     transact = services.database.transact
     return {"postings": _until_done(lambda: transact(fold))}
+
+
+def roll_up_districts(services: Services, now: datetime) -> dict[str, int]:
+    """Add what was sealed to the districts' figures."""
+    transact = services.database.transact
+    return {"leaves": _until_done(lambda: transact(summing.fold))}
+
+
+def issue_reports(services: Services, now: datetime) -> dict[str, int]:
+    """Issue what is due of districts' reports, each in a transaction of its own."""
+    transact, log = services.database.transact, services.log
+    deadline, issued = time.monotonic() + REPORTS_S, 0
+    for division_code, period in transact(partial(due_reports.due, now=now)):
+        if time.monotonic() > deadline:
+            break
+        step = partial(
+            due_reports.issue_due, log=log, division_code=division_code, period=period, now=now
+        )
+        issued += transact(step)
+    return {"issued": issued}
 
 
 def _until_done(batch: Callable[[], int]) -> int:

@@ -29,6 +29,20 @@ TYPES: dict[type[Exception], ProblemType] = {
          "The transfers do not exist or are not this holder's."),
         "transfer_ids",
     ),
+    ledgers.UnknownCheckpoint: kind(
+        404, "unknown-checkpoint",
+        ("没有该检查点", "Unknown checkpoint"),
+        ("没有公布过 {size} 条的检查点，或者先后颠倒了。",
+         "No checkpoint of {size} entries is published, or the two are the wrong way round."),
+        "size",
+    ),
+    ledgers.LogBroken: kind(
+        409, "log-broken",
+        ("日志前后不一致", "The log does not hold together"),
+        ("公布的文件不能从一个检查点通向另一个：{why}。",
+         "The published files do not lead from one checkpoint to the other: {why}."),
+        "why",
+    ),
     ledgers.NotSealedYet: kind(
         409, "not-sealed-yet",
         ("尚未公布", "Not published yet"),

@@ -1,7 +1,7 @@
-"""Refusals of the service itself, its districts and jobs."""
+"""Refusals of the service itself, its audits and jobs."""
 
 from service import errors as service
-from service.districts.errors import DistrictMerged, MonthNotOver, NotADistrict
+from service.audits import errors as audits
 from service.jobs.errors import UnknownJob
 from service.problem_types.kinds import ProblemType, kind
 
@@ -26,26 +26,32 @@ TYPES: dict[type[Exception], ProblemType] = {
          "Too many requests. Try again in {retry_after_s} seconds."),
         "retry_after_s",
     ),
-    MonthNotOver: kind(
-        422, "month-not-over",
-        ("月份尚未结束", "Month not over"),
-        ("{month} 尚未结束；为保护个人信息，月份结束后才能报告。",
-         "{month} is not over; to protect residents a month is reported once it has ended."),
-        "month",
+    service.PreviewTooLong: kind(
+        422, "preview-too-long",
+        ("测算时间过长", "Preview takes too long"),
+        ("{timeout_s} 秒内没有测算完，未写入任何内容；请缩短期间。",
+         "Not replayed within {timeout_s} s, and nothing was written; ask for fewer days."),
+        "timeout_s",
     ),
-    NotADistrict: kind(
-        422, "not-a-district",
-        ("不是区县", "Not a district"),
-        ("{code} 不是区县；报告只按区县出具。",
-         "{code} is not a district; reports are made for districts only."),
-        "code",
+    audits.UnknownAudit: kind(
+        404, "unknown-audit",
+        ("没有该核对", "Unknown audit"),
+        ("没有编号为 {audit_id} 的核对。", "There is no audit {audit_id}."),
+        "audit_id",
     ),
-    DistrictMerged: kind(
-        409, "district-merged",
-        ("区县已并入", "District merged"),
-        ("{code} 已并入 {into_code}，其数据见后者的报告。",
-         "{code} has become part of {into_code}, whose report holds its figures."),
-        "code", "into_code",
+    audits.AuditIdReused: kind(
+        409, "audit-id-reused",
+        ("编号已被使用", "Id already used"),
+        ("编号 {audit_id} 是别人请求核对时用的。",
+         "Somebody else asked for an audit under the id {audit_id}."),
+        "audit_id",
+    ),
+    audits.AuditWaiting: kind(
+        409, "audit-waiting",
+        ("已有核对在等待", "An audit waits already"),
+        ("核对 {audit_id} 正在等待开始，它会看到现在的全部记录。",
+         "The audit {audit_id} waits to begin, and will see everything there is now."),
+        "audit_id",
     ),
     UnknownJob: kind(
         404, "unknown-job",

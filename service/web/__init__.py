@@ -3,45 +3,46 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, render_template, request
+from flask import Blueprint, Response, abort, jsonify, request
 from werkzeug.exceptions import NotFound
 
 from service.api import openapi
 from service.auth import public
-from service.language import Text, chosen, language
-from service.printing import grams
 from service.problems import ALL_TYPES, on_http_error
 from service.services import services
+from service.web import auditor, desk, district, enter, resident, till
 from service.web.home import home_figures, short_kilograms
+from service.web.rendering import render
+from service.web.resident.offline import worker
 from service.web.verify import verify_values
 
 ROOT = Path(__file__).resolve().parent
 bp = Blueprint("web", __name__)
-bp.add_app_template_filter(grams)
 bp.add_app_template_filter(short_kilograms)
+bp.add_url_rule("/sw.js", view_func=worker)
+AREAS = (enter, resident, till, desk, auditor, district)  # Each with its blueprint.
 
 
 @bp.get("/")
 @public
 def home() -> Response:
     """What this is, the programme's totals, and one demo resident's activities."""
-    return _page("home.html", **home_figures(services(), now=datetime.now(UTC)))
+    return render("home.html", **home_figures(services(), now=datetime.now(UTC)))
 
 
 @bp.get("/docs")
 @public
 def docs() -> Response:
     """The API's documentation, from this host alone."""
-    return _page("docs.html")
+    return render("docs.html")
 
 
 @bp.get("/verify")
 @public
 def verify() -> Response:
     """Where a receipt is checked against the published log, in the browser."""
-    return _page("verify.html", **verify_values(services()))
+    return render("verify.html", **verify_values(services()))
 
 
 @bp.get("/openapi.json")
@@ -58,14 +59,14 @@ def problem(slug: str) -> Response:
     kind = next((kind for kind in ALL_TYPES if kind.slug == slug), None)
     if kind is None:
         abort(404)
-    return _page("problem.html", kind=kind, phrase=HTTPStatus(kind.status).phrase)
+    return render("problem.html", kind=kind, phrase=HTTPStatus(kind.status).phrase)
 
 
 @bp.app_errorhandler(404)
 def not_found(error: NotFound) -> Response:
     """A page for a browser that follows a wrong link; a problem document for programs."""
     if _wants_page():
-        answer = _page("not_found.html")
+        answer = render("not_found.html")
         answer.status_code = 404
     else:
         answer = on_http_error(error)
@@ -79,21 +80,3 @@ def _wants_page() -> bool:
         return False
     offered = ["application/problem+json", "application/json", "text/html"]
     return request.accept_mimetypes.best_match(offered) == "text/html"
-
-
-def _page(template: str, **values: Any) -> Response:
-    """A page in the reader's language; its links keep a language that the reader chose."""
-    lang = language()
-    html = render_template(
-        template,
-        lang=lang,
-        en=lang == "en",
-        t=chosen,
-        say=lambda zh, en: chosen(Text(zh, en)),
-        keep={"lang": lang} if "lang" in request.args else {},
-        **values,
-    )
-    answer = Response(html, content_type="text/html; charset=utf-8")
-    answer.headers["Content-Language"] = lang
-    answer.vary.add("Accept-Language")
-    return answer

@@ -81,8 +81,22 @@ def asked(database: Database, drawn: Drawn, period: Window = WEEK, **more: Any) 
     return found
 
 
+@pytest.fixture(scope="module")
+def url(copied_database):
+    with copied_database() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def database(url):
+    """Of these tests' own: drafts that nobody approves stay in it."""
+    found = Database(url)
+    yield found
+    found.dispose()
+
+
 @pytest.fixture
-def metro(fresh_database):
+def metro(database):
     """Two residents of two districts ride the metro 3 and 8 counts, and one 12, too many."""
 
     def work(session) -> Drawn:
@@ -97,7 +111,7 @@ def metro(fresh_database):
         )
         return Drawn(trial.code, [scene], [one, two], [])
 
-    return fresh_database.transact(work)
+    return database.transact(work)
 
 
 def drafted(database: Database, drawn: Drawn, make: Any) -> Drawn:
@@ -117,13 +131,13 @@ def drafted(database: Database, drawn: Drawn, make: Any) -> Drawn:
     return drawn._replace(drafts=[names] if isinstance(names, str) else names)
 
 
-def test_a_lower_factor_costs_exactly_the_arithmetic(fresh_database, metro):
+def test_a_lower_factor_costs_exactly_the_arithmetic(database, metro):
     """1,000,000 µg become 600,001: 3 and 8 counts save 1,800 and 4,800 mg; points are grams."""
 
     def lower(trial: Trial) -> str:
         return a_draft_method(trial, "metro", 2, a_draft_factor(trial, 600_001))
 
-    found = asked(fresh_database, drafted(fresh_database, metro, lower))
+    found = asked(database, drafted(database, metro, lower))
 
     assert (found.acts, len(found.along)) == (3, 1)
     assert of(found.total) == (0, 0, 2, (1_800 + 4_800) - 11_000, (1 + 4) - 11)
@@ -132,29 +146,29 @@ def test_a_lower_factor_costs_exactly_the_arithmetic(fresh_database, metro):
     assert list(found.by_behaviour) == [f"metro-{metro.code}"]
 
 
-def test_a_narrower_range_refuses_and_a_wider_one_verifies(fresh_database, metro):
+def test_a_narrower_range_refuses_and_a_wider_one_verifies(database, metro):
     def ranged(most: int) -> Effect:
         def make(trial: Trial) -> str:
             return a_draft_rule(trial, "metro", "00", most, kind="quantity_range", min=1, max=most)
 
-        return asked(fresh_database, drafted(fresh_database, metro, make)).total
+        return asked(database, drafted(database, metro, make)).total
 
     assert of(ranged(7)) == (0, 1, 0, -8_000, -8)
     assert of(ranged(12)) == (1, 0, 0, 12_000, 12)
     assert of(ranged(11)) == (0, 0, 0, 0, 0)
 
 
-def test_a_cap_trims_points_and_leaves_the_co2e(fresh_database, metro):
+def test_a_cap_trims_points_and_leaves_the_co2e(database, metro):
     def capped(trial: Trial) -> str:
         return a_draft_rule(trial, "metro", "01", 1, kind="cap", per="day", points=5)
 
-    found = asked(fresh_database, drafted(fresh_database, metro, capped))
+    found = asked(database, drafted(database, metro, capped))
 
     assert of(found.total) == (0, 0, 1, 0, -3)
     assert (found.total.before.trimmed_points, found.total.after.trimmed_points) == (0, 3)
 
 
-def test_a_tariff_changes_points_alone(fresh_database, metro):
+def test_a_tariff_changes_points_alone(database, metro):
     def dearer(trial: Trial) -> str:
         row = Tariff(
             programme_code=trial.code,
@@ -165,12 +179,12 @@ def test_a_tariff_changes_points_alone(fresh_database, metro):
         trial.session.add(draft_of(row))
         return f"tariff:{trial.code}@2021-01-01"
 
-    found = asked(fresh_database, drafted(fresh_database, metro, dearer))
+    found = asked(database, drafted(database, metro, dearer))
 
     assert of(found.total) == (0, 0, 2, 0, (1 + 4) - 11)
 
 
-def test_a_rule_of_all_behaviours_is_felt_in_each(fresh_database, metro):
+def test_a_rule_of_all_behaviours_is_felt_in_each(database, metro):
     def capped(trial: Trial) -> str:
         rule = Rule(
             code=f"{trial.code}.all",
@@ -184,26 +198,26 @@ def test_a_rule_of_all_behaviours_is_felt_in_each(fresh_database, metro):
         trial.session.add(rule)
         return f"rule:{trial.code}.all@1"
 
-    found = asked(fresh_database, drafted(fresh_database, metro, capped))
+    found = asked(database, drafted(database, metro, capped))
 
     assert of(found.total) == (0, 0, 1, 0, -1)
 
 
-def test_only_the_period_and_the_programme_count(fresh_database, metro):
+def test_only_the_period_and_the_programme_count(database, metro):
     def lower(trial: Trial) -> str:
         return a_draft_method(trial, "metro", 2, a_draft_factor(trial, 500_000))
 
-    drawn = drafted(fresh_database, metro, lower)
+    drawn = drafted(database, metro, lower)
 
     before = Window(DAY - timedelta(days=30), DAY - timedelta(days=1))
-    assert asked(fresh_database, drawn, before).acts == 0
-    assert asked(fresh_database, drawn, Window(DAY, DAY)).acts == 3
-    assert asked(fresh_database, drawn, programme_code=metro.code).acts == 3
-    other = asked(fresh_database, drawn, programme_code="demo-2016")
+    assert asked(database, drawn, before).acts == 0
+    assert asked(database, drawn, Window(DAY, DAY)).acts == 3
+    assert asked(database, drawn, programme_code=metro.code).acts == 3
+    other = asked(database, drawn, programme_code="demo-2016")
     assert (other.acts, of(other.total)) == (0, (0, 0, 0, 0, 0))
 
 
-def test_a_month_is_capped_with_what_came_before_the_period(fresh_database):
+def test_a_month_is_capped_with_what_came_before_the_period(database):
     """7 points on the Monday count for the month's cap of 10; the Tuesday is asked about."""
 
     def work(session) -> Drawn:
@@ -217,37 +231,37 @@ def test_a_month_is_capped_with_what_came_before_the_period(fresh_database):
         name = a_draft_rule(trial, "metro", "00", 2, kind="cap", per="month", points=10)
         return Drawn(trial.code, [scene], [holder_id], [name])
 
-    drawn = fresh_database.transact(work)
+    drawn = database.transact(work)
     tuesday = DAY + timedelta(days=1)
-    found = asked(fresh_database, drawn, Window(tuesday, tuesday))
+    found = asked(database, drawn, Window(tuesday, tuesday))
 
     assert found.acts == 1
     assert of(found.total) == (0, 0, 1, 0, 3 - 7)
 
 
-def test_what_somebody_claimed_stays_refused(fresh_database, metro):
+def test_what_somebody_claimed_stays_refused(database, metro):
     """The ride of 12 was told again, rightly: a wider range does not grant it twice."""
 
     def retold(trial: Trial) -> str:
         trial.record(an_act(metro.scenes[0], metro.residents[0], 60, quantity=9))
         return a_draft_rule(trial, "metro", "00", 2, kind="quantity_range", min=1, max=20)
 
-    found = asked(fresh_database, drafted(fresh_database, metro, retold))
+    found = asked(database, drafted(database, metro, retold))
 
     assert (found.acts, of(found.total)) == (4, (0, 0, 0, 0, 0))
 
 
-def test_two_refused_reports_of_one_act_are_let_pass_once(fresh_database, metro):
+def test_two_refused_reports_of_one_act_are_let_pass_once(database, metro):
     def twice(trial: Trial) -> str:
         trial.record(an_act(metro.scenes[0], metro.residents[0], 60, quantity=15))
         return a_draft_rule(trial, "metro", "00", 2, kind="quantity_range", min=1, max=20)
 
-    found = asked(fresh_database, drafted(fresh_database, metro, twice))
+    found = asked(database, drafted(database, metro, twice))
 
     assert of(found.total) == (1, 0, 0, 12_000, 12)
 
 
-def test_acts_are_replayed_as_they_stand(fresh_database, metro):
+def test_acts_are_replayed_as_they_stand(database, metro):
     """What was withdrawn is out; what was told anew has its new quantity."""
 
     def corrected(trial: Trial) -> str:
@@ -264,13 +278,13 @@ def test_acts_are_replayed_as_they_stand(fresh_database, metro):
         change(session, [Told(metro.residents[0], ids[3], 5)], cause, now=NOW)
         return a_draft_method(trial, "metro", 2, a_draft_factor(trial, 500_000))
 
-    found = asked(fresh_database, drafted(fresh_database, metro, corrected))
+    found = asked(database, drafted(database, metro, corrected))
 
     assert found.acts == 2
     assert of(found.total) == (0, 0, 1, 2_500 - 5_000, 2 - 5)
 
 
-def test_what_a_person_let_pass_passes_and_is_quantified_anew(fresh_database, metro):
+def test_what_a_person_let_pass_passes_and_is_quantified_anew(database, metro):
     """The ride of 12 counts is refused by the rules of both, and was granted on appeal."""
 
     def overturned(trial: Trial) -> str:
@@ -292,13 +306,13 @@ def test_what_a_person_let_pass_passes_and_is_quantified_anew(fresh_database, me
         adjust(trial.session, [appeal], now=NOW)
         return a_draft_method(trial, "metro", 2, a_draft_factor(trial, 500_000))
 
-    found = asked(fresh_database, drafted(fresh_database, metro, overturned))
+    found = asked(database, drafted(database, metro, overturned))
 
     assert found.total.before.saved_mg_co2e == 3_000 + 8_000 + 12_000
     assert of(found.total) == (0, 0, 3, -11_500, (1 + 4 + 6) - 23)
 
 
-def test_however_the_stream_is_cut_the_figures_are_the_same(fresh_database, metro, monkeypatch):
+def test_however_the_stream_is_cut_the_figures_are_the_same(database, metro, monkeypatch):
     def more(trial: Trial) -> str:
         for number in range(8):
             holder_id = trial.resident()
@@ -307,61 +321,59 @@ def test_however_the_stream_is_cut_the_figures_are_the_same(fresh_database, metr
             trial.record(*acts)
         return a_draft_rule(trial, "metro", "01", 1, kind="cap", per="week", points=9)
 
-    drawn = drafted(fresh_database, metro, more)
-    whole = asked(fresh_database, drawn)
+    drawn = drafted(database, metro, more)
+    whole = asked(database, drawn)
     monkeypatch.setattr("activities.replaying.CHUNK_ROWS", 1)
     monkeypatch.setattr("activities.replaying.FETCH_ROWS", 2)
     monkeypatch.setattr("activities.impact.count_slices", lambda _: 16)
     seen: list[tuple[int, int]] = []
-    parts = asked(fresh_database, drawn, progress=lambda *done: seen.append(done))
+    parts = asked(database, drawn, progress=lambda *done: seen.append(done))
 
     assert parts == whole
     assert of(whole.total) == (0, 0, 16, 0, -8 * (16 - 9))
     assert seen == [(done, 16) for done in range(1, 17)]
 
 
-def test_a_rule_among_others_is_said_not_to_be_replayed(fresh_database, metro):
+def test_a_rule_among_others_is_said_not_to_be_replayed(database, metro):
     def velocity(trial: Trial) -> str:
         return a_draft_rule(trial, "metro", "05", 1, kind="velocity", acts_a_day=1)
 
-    drawn = drafted(fresh_database, metro, velocity)
-    found = asked(fresh_database, drawn)
+    drawn = drafted(database, metro, velocity)
+    found = asked(database, drawn)
 
     assert found.not_replayed == drawn.drafts
     assert of(found.total) == (0, 0, 0, 0, 0)
 
 
-def test_unknown_and_approved_drafts_are_refused(fresh_database, metro):
+def test_unknown_and_approved_drafts_are_refused(database, metro):
     def cap(trial: Trial) -> str:
         return a_draft_rule(trial, "metro", "01", 1, kind="cap", per="day", points=5)
 
-    drawn = drafted(fresh_database, metro, cap)
+    drawn = drafted(database, metro, cap)
 
     with pytest.raises(UnknownDraft):
-        asked(fresh_database, drawn._replace(drafts=["rule:none@1"]))
+        asked(database, drawn._replace(drafts=["rule:none@1"]))
     with pytest.raises(UnknownProgramme):
-        asked(fresh_database, drawn, programme_code="none")
-    fresh_database.transact(
-        lambda s: approve(s, drawn.drafts, approved_by="li", now=LATER) and None
-    )
+        asked(database, drawn, programme_code="none")
+    database.transact(lambda s: approve(s, drawn.drafts, approved_by="li", now=LATER) and None)
     with pytest.raises(DraftApproved):
-        asked(fresh_database, drawn)
+        asked(database, drawn)
 
 
-def test_nothing_is_written(fresh_database, metro):
+def test_nothing_is_written(database, metro):
     tables = ("activity", "adjustment", "tally", "period_tally", "transfer", "policy", "claim")
 
     def counts() -> list[int]:
-        return fresh_database.transact(
+        return database.transact(
             lambda s: [s.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables]
         )
 
     def lower(trial: Trial) -> str:
         return a_draft_method(trial, "metro", 2, a_draft_factor(trial, 500_000))
 
-    drawn = drafted(fresh_database, metro, lower)
+    drawn = drafted(database, metro, lower)
     before = counts()
-    with fresh_database.snapshot() as session:
+    with database.snapshot() as session:
         impact(session, drawn.drafts, WEEK)
         assert not session.new
         assert not session.dirty
@@ -370,7 +382,7 @@ def test_nothing_is_written(fresh_database, metro):
     assert counts() == before
 
 
-def test_a_household_is_replayed_by_the_baseline_on_record(fresh_database):
+def test_a_household_is_replayed_by_the_baseline_on_record(database):
     """The reading is 100 Wh under the mean of two persons that was found when it came."""
 
     def work(session) -> Drawn:
@@ -407,8 +419,8 @@ def test_a_household_is_replayed_by_the_baseline_on_record(fresh_database):
         )
         return Drawn(trial.code, [scene], [holder_id], [name])
 
-    drawn = fresh_database.transact(work)
-    found = asked(fresh_database, drawn, Window(date(2026, 10, 1), date(2026, 10, 31)))
+    drawn = database.transact(work)
+    found = asked(database, drawn, Window(date(2026, 10, 1), date(2026, 10, 31)))
 
     assert of(found.total) == (0, 0, 1, 40_000 - 100_000, 40 - 100)
 
@@ -424,7 +436,7 @@ ACTS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(acts=ACTS)
-def test_a_draft_that_says_the_same_changes_nothing(fresh_database, acts):
+def test_a_draft_that_says_the_same_changes_nothing(database, acts):
     """And what is replayed by what is approved is what was granted."""
 
     def work(session) -> Drawn:
@@ -445,8 +457,8 @@ def test_a_draft_that_says_the_same_changes_nothing(fresh_database, acts):
         names.append(a_draft_method(trial, "metro", 2, f"factor:{trial.behaviours['metro']}"))
         return Drawn(trial.code, [scene], holders, names)
 
-    drawn = fresh_database.transact(work)
-    found = asked(fresh_database, drawn)
+    drawn = database.transact(work)
+    found = asked(database, drawn)
 
     assert of(found.total) == (0, 0, 0, 0, 0)
     granted = text("""
@@ -454,9 +466,7 @@ def test_a_draft_that_says_the_same_changes_nothing(fresh_database, acts):
             coalesce(sum(points), 0), coalesce(sum(trimmed_points), 0)
         FROM activity WHERE scene_code = :scene
     """)
-    recorded = fresh_database.transact(
-        lambda s: s.execute(granted, {"scene": drawn.scenes[0]}).one()
-    )
+    recorded = database.transact(lambda s: s.execute(granted, {"scene": drawn.scenes[0]}).one())
     before = found.total.before
     assert tuple(recorded) == (
         before.grants, before.saved_mg_co2e, before.points, before.trimmed_points

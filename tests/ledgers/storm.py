@@ -324,7 +324,8 @@ class Jobs:
 
 _LEFT = text("""
     SELECT (SELECT count(*) FROM log_queue), (SELECT sum(transfer_count) FROM sealed_posting),
-           (SELECT count(*) FROM transfer), (SELECT next_index FROM log_reader)
+           (SELECT count(*) FROM transfer),
+           (SELECT next_index FROM log_reader WHERE name = 'system_accounts')
 """)
 _NETS = text("""
     SELECT id, day, sum(amount) FROM (

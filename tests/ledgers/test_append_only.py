@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from service.db import Database, owner_engine
 from tests.makers import a_resident
 
 CHANGES = [
@@ -13,10 +14,26 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
-def written(fresh_database):
-    fresh_database.transact(lambda session: a_resident(session, points=9))
-    return fresh_database
+@pytest.fixture(scope="module")
+def url(copied_database):
+    """One for all: whatever is tried here is refused."""
+    with copied_database() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def written(url):
+    database = Database(url)
+    database.transact(lambda session: a_resident(session, points=9))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def owner(url):
+    engine = owner_engine(url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.mark.parametrize("table", ["transfer", "posting"])

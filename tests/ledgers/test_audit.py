@@ -1,11 +1,13 @@
 """The audit finds what was changed behind the program's back, and names it."""
 
+import shutil
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from activities.audit import audit as audit_activities
 from ledgers.accounts import REDEEMED, account_key
@@ -18,6 +20,7 @@ from ledgers.snapshots import next_month, take_slice
 from rewards.audit import audit as audit_rewards
 from rewards.redeeming.redemption import redeem
 from rewards.tills.consuming import consume
+from service.db import Database, owner_engine
 from tests.makers import (
     CODES,
     NOW,
@@ -35,8 +38,23 @@ ORIGIN = "test.example/log"
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(KEY)
 
 
-@pytest.fixture
-def written(fresh_database, tmp_path):
+@pytest.fixture(scope="module")
+def url(copied_database):
+    with copied_database() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def database(url):
+    found = Database(url)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture(scope="module")
+def log(database, tmp_path_factory):
+    """Of a resident who earned, redeemed and had points held; sealed, folded and snapshot."""
+
     def work(session):
         holder_id = a_resident(session, points=500)
         recorded(session, a_walk(holder_id, 12_000), a_ride(holder_id))
@@ -71,39 +89,48 @@ def written(fresh_database, tmp_path):
             now=NOW,
         )
 
-    fresh_database.transact(work)
-    log = LogFolder(tmp_path / "log")
-    transact = fresh_database.transact
+    transact = database.transact
+    transact(work)
+    log = LogFolder(tmp_path_factory.mktemp("log") / "log")
     transact(lambda s: sequence(s, ORIGIN))
     transact(lambda s: seal(s, log, LOG_KEY, ORIGIN, now=NOW))
     transact(lambda s: publish(s, log, ORIGIN))
     transact(fold)
     later = NOW + timedelta(days=20)
     transact(lambda s: take_slice(s, next_month(s, now=later), now=later))
-    return fresh_database, log
+    return log
 
 
-def drifts(written):
-    database, log = written
-    with database.snapshot() as session:
-        return [
-            *audit(session, log),
-            *audit_activities(session),
-            *audit_rewards(session),
-        ]
+def drifts(session, log):
+    return [*audit(session, log), *audit_activities(session), *audit_rewards(session)]
 
 
-def tamper(owner, statement: str) -> None:
+def tamper(session, statement: str) -> None:
     """As a superuser would: with triggers off."""
-    with owner.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        assert connection.execute(text(statement)).rowcount > 0
+    session.execute(text("SET LOCAL session_replication_role = replica"))
+    assert session.execute(text(statement)).rowcount > 0
+
+
+@pytest.fixture(scope="module")
+def checked(database, log):
+    with database.snapshot() as session:
+        assert drifts(session, log) == []
+    return log
+
+
+@pytest.fixture(scope="module")
+def owner(url):
+    engine = owner_engine(url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
-def checked(written):
-    assert drifts(written) == []
-    return written
+def tampered(checked, owner):
+    """A session of the owner's, rolled back afterwards."""
+    with owner.connect() as connection, Session(connection) as session:
+        yield session
+        session.rollback()
 
 
 EARN = "WHERE kind = 'earn' AND unit = 'point'"
@@ -154,36 +181,36 @@ RECOMPUTED = {"balance", "lot", "snapshot", "folded balance", "log"}
         ("UPDATE voucher SET consumed_at = NULL", {"use of a voucher"}),
     ],
 )  # fmt: skip
-def test_each_kind_of_tampering_is_found(checked, owner, statement, checks):
-    tamper(owner, statement)
+def test_each_kind_of_tampering_is_found(tampered, log, statement, checks):
+    tamper(tampered, statement)
 
-    assert {drift.check for drift in drifts(checked)} == checks
+    assert {drift.check for drift in drifts(tampered, log)} == checks
 
 
-def test_one_changed_transfer_is_named(checked, owner):
+def test_one_changed_transfer_is_named(tampered, log):
     """By a superuser, triggers off: the log knows which."""
-    with owner.connect() as connection:
-        victim = connection.scalar(text("SELECT id FROM transfer WHERE unit = 'mg_co2e' LIMIT 1"))
+    victim = tampered.scalar(text("SELECT id FROM transfer WHERE unit = 'mg_co2e' LIMIT 1"))
 
-    tamper(owner, f"UPDATE transfer SET occurred_at = now() WHERE id = '{victim}'")
+    tamper(tampered, f"UPDATE transfer SET occurred_at = now() WHERE id = '{victim}'")
 
-    assert [drift.subject for drift in drifts(checked)] == [f"transfer {victim}"]
+    assert [drift.subject for drift in drifts(tampered, log)] == [f"transfer {victim}"]
 
 
-def test_an_erased_holder_leaves_the_log_verifiable(checked, owner):
+def test_an_erased_holder_leaves_the_log_verifiable(tampered, log):
     """Their leaves cannot be recomputed any more; what is public in them still is."""
-    tamper(owner, "UPDATE commitment_secret SET secret = NULL")
-    assert drifts(checked) == []
+    tamper(tampered, "UPDATE commitment_secret SET secret = NULL")
+    assert drifts(tampered, log) == []
 
-    tamper(owner, "UPDATE transfer SET amount = amount + 1 WHERE kind = 'grant'")
-    assert "log" in {drift.check for drift in drifts(checked)}
+    tamper(tampered, "UPDATE transfer SET amount = amount + 1 WHERE kind = 'grant'")
+    assert "log" in {drift.check for drift in drifts(tampered, log)}
 
 
-def test_a_changed_file_of_the_log_is_found(checked):
-    _, log = checked
+def test_a_changed_file_of_the_log_is_found(database, checked, tmp_path):
+    log = LogFolder(shutil.copytree(checked.path, tmp_path / "log"))
     (bundle,) = (log.path / "tile" / "entries").rglob("*.p/*")
     content = bytearray(bundle.read_bytes())
     content[20] ^= 1
     bundle.write_bytes(content)
 
-    assert [drift.check for drift in drifts(checked)] == ["log"]
+    with database.snapshot() as session:
+        assert [drift.check for drift in drifts(session, log)] == ["log"]

@@ -38,6 +38,8 @@ from ledgers.posting import NewPosting, NewTransfer, post
 from ledgers.reversal import reverse
 from service.db import Database
 
+pytestmark = pytest.mark.once
+
 ZONE = ZoneInfo("Asia/Shanghai")
 START = datetime(2030, 1, 15, 4, tzinfo=UTC)
 GRACE_DAYS = 30

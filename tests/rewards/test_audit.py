@@ -113,23 +113,30 @@ class Town:
 @pytest.fixture(scope="module")
 def town_url(copied_database):
     with copied_database() as url:
-        database = Database(url)
-        database.transact(lambda session: Town(session) and None)
-        database.dispose()
         yield url
 
 
-@pytest.fixture
-def url(copy_of, town_url):
-    with copy_of(town_url) as found:
-        yield found
-
-
-@pytest.fixture
-def database(url):
-    found = Database(url)
+@pytest.fixture(scope="module")
+def database(town_url):
+    found = Database(town_url)
+    found.transact(lambda session: Town(session) and None)
     yield found
     found.dispose()
+
+
+@pytest.fixture(scope="module")
+def owner(town_url):
+    engine = owner_engine(town_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def tampered(database, owner):
+    """A session that changes as a superuser would, and then looks at it; all is rolled back."""
+    with owner.connect() as connection, Session(connection) as session:
+        yield session
+        session.rollback()
 
 
 def drifts(database: Database):
@@ -137,15 +144,11 @@ def drifts(database: Database):
         return list(audit(session))
 
 
-def tampered(url: str, *statements: str) -> None:
-    """As a superuser would: with triggers off, and no constraint in the way."""
-    engine = owner_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for statement in statements:
-            found = connection.execute(text(statement))
-            assert found.rowcount != 0, statement
-    engine.dispose()
+def found_in(session: Session, statement: str) -> set[str]:
+    """The checks that find this change: triggers were off, and no constraint was in the way."""
+    session.execute(text("SET LOCAL session_replication_role = replica"))
+    assert session.execute(text(statement)).rowcount != 0, statement
+    return {drift.check for drift in audit(session)}
 
 
 def test_nothing_is_amiss_where_everything_was_done_by_the_program(database):
@@ -229,10 +232,8 @@ CASES = [
 
 
 @pytest.mark.parametrize(("statement", "checks"), CASES)
-def test_each_change_is_found_by_its_own_check(url, database, statement, checks):
-    tampered(url, statement)
-
-    assert {drift.check for drift in drifts(database)} == checks
+def test_each_change_is_found_by_its_own_check(tampered, statement, checks):
+    assert found_in(tampered, statement) == checks
 
 
 def test_every_check_has_a_change_that_it_finds():
@@ -242,50 +243,47 @@ def test_every_check_has_a_change_that_it_finds():
     assert found.isdisjoint(LEDGER_CHECKS)
 
 
-def test_a_drift_names_the_settlement_and_both_figures(url, database):
-    tampered(url, "UPDATE settlement SET lines = lines + 1")
+def test_a_drift_names_the_settlement_and_both_figures(tampered):
+    found_in(tampered, "UPDATE settlement SET lines = lines + 1")
 
-    (drift,) = drifts(database)
+    (drift,) = audit(tampered)
 
     columns = (Settlement.id, Settlement.lines, Settlement.owed_fen)
-    with database.snapshot() as session:
-        settlement = session.execute(select(*columns)).one()
+    settlement = tampered.execute(select(*columns)).one()
     assert drift.subject == str(settlement.id)
     assert drift.found.startswith(f"{settlement.lines} lines, {settlement.owed_fen} owed")
     assert drift.expected.startswith(f"{settlement.lines - 1} lines, {settlement.owed_fen} owed")
 
 
-def test_what_others_write_meanwhile_is_no_drift(database):
+def test_what_others_write_meanwhile_is_no_drift(fresh_database):
     """The audit sees one moment, however long it takes."""
-    with database.snapshot() as session:
+    fresh_database.transact(lambda session: Town(session) and None)
+    with fresh_database.snapshot() as session:
         assert list(audit(session)) == []
-        database.transact(lambda other: Town(other) and None)
+        fresh_database.transact(lambda other: Town(other) and None)
         assert list(audit(session)) == []
 
-    assert drifts(database) == []
+    assert drifts(fresh_database) == []
 
 
-def test_a_correction_by_hand_is_no_drift(url, database):
+def test_a_correction_by_hand_is_no_drift(tampered):
     """What an operator gave back by a correction of the ledger is not the redemption's end."""
-    with database.snapshot() as session:
-        query = select(Transfer.holder_id, Transfer.id).where(Transfer.kind == "spend")
-        spend = session.execute(query.order_by(Transfer.id)).first()
-    tampered(
-        url,
+    query = select(Transfer.holder_id, Transfer.id).where(Transfer.kind == "spend")
+    spend = tampered.execute(query.order_by(Transfer.id)).first()
+    given_back = (
         f"INSERT INTO transfer SELECT holder_id, '{_like(spend.id)}', '{UUID(int=7)}', 0, unit,"
         " credit_account_id, debit_account_id, 1, 'refund', reference, occurred_at, id, expires_on"
-        f" FROM transfer WHERE id = '{spend.id}'",
+        f" FROM transfer WHERE id = '{spend.id}'"
     )
-    assert {drift.check for drift in drifts(database)} == {"payment of a redemption"}
+    assert found_in(tampered, given_back) == {"payment of a redemption"}
 
-    tampered(
-        url,
+    correction = (
         "INSERT INTO correction (holder_id, id, content, reason, proposed_by, proposed_at, state,"
         " decided_by, decided_at)"
         f" VALUES ('{spend.holder_id}', '{UUID(int=7)}', '{{}}', 'r', 'a', now(), 'approved', 'b',"
-        " now())",
+        " now())"
     )
-    assert drifts(database) == []
+    assert found_in(tampered, correction) == set()
 
 
 def _like(id_: UUID) -> UUID:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from activities.catalogue.models import Programme, Rule
 from activities.reviewing.appeals import open_appeal
@@ -20,6 +20,7 @@ from rewards.settling.settlements import approve, confirm
 from rewards.tills.live_codes import LiveCode, step_of, written
 from rewards.tills.offline import signature
 from rewards.voucher_codes import voucher_code
+from service.audits.models import AuditRun
 from service.db import Database
 from service.demo_shops import DEMO_PROGRAMME
 from service.identity import cards
@@ -32,12 +33,15 @@ from tests.makers import XIAYANG, a_resident, a_walk, programme_holder, recorded
 from tests.reviewing import a_place
 from tests.scenes import a_scene
 from tests.service.answers import a_shop
+from tests.service.districts.issuing import APRIL, a_district
+from tests.service.districts.worlds import summed
 from tests.service.test_activities_api import BY_STAFF, a_day
 from tests.settlements import LATELY, a_drafted, lines_for
 
 HOLDER = "/v1/holders/<uuid:holder_id>"
 CORRECTION = f"{HOLDER}/corrections/<uuid:correction_id>"
 ACTIVITY_CORRECTION = f"{HOLDER}/activity-corrections/<uuid:correction_id>"
+DISTRICT = "/v1/districts/<string:division_code>"
 MEMBER = "/v1/members/<uuid:member_id>"
 MERCHANT = "/v1/merchants/<uuid:merchant_id>"
 OFFER = "/v1/merchants/<uuid:merchant_id>/offers/<uuid:offer_id>"
@@ -290,6 +294,19 @@ def blocking_a_card(world: World) -> Deed:
         holder_id=holder_id,
         before={"blocked_at": None},
         after={"holder_id": str(holder_id)},
+    )
+
+
+def looking_a_resident_up(world: World) -> Deed:
+    (holder_id, number), id_ = _with_a_card(world), uuid4()
+    return Deed(
+        f"/v1/staff/looks/{id_}",
+        "resident.look_up",
+        "look",
+        id_,
+        {"card_number": number, "purpose": "居民到窗口咨询"},
+        holder_id=holder_id,
+        after={"by": "card", "purpose": "居民到窗口咨询", "found": True},
     )
 
 
@@ -747,6 +764,41 @@ def loading_codes(world: World) -> Deed:
     )
 
 
+def reporting_a_value(world: World) -> Deed:
+    id_ = uuid4()
+    body = {
+        "indicator": "resident_population",
+        "period": "2025",
+        "value_thousandths": 1_200_000_000,
+        "unit": "person",
+        "source": "统计公报",
+        "source_date": "2026-03-01",
+    }
+    url = f"/v1/districts/310118/reported-values/{id_}"
+    after = {"value_thousandths": body["value_thousandths"], "entered_by": world.staff}
+    kind = "reported_value"
+    return Deed(url, f"{kind}.enter", kind, id_, body=body, programme="*", after=after)
+
+
+def issuing_a_report(world: World) -> Deed:
+    code = world.database.transact(a_district)
+    origin = world.database.transact(world.services.log.origin)
+    summed(world.database, origin=origin)
+    url, kind = f"/v1/districts/{code}/reports/{APRIL}/versions/1", "district_report"
+    return Deed(url, f"{kind}.issue", kind, f"{code} {APRIL}", {}, programme="*", after={})
+
+
+def reporting_a_file(_: World) -> Deed:
+    id_ = uuid4()
+    content = (
+        b"indicator,period,value,unit,source,source_date\nsorted_waste,2025,1.5,t,s,2026-03-01\n"
+    )
+    url = f"/v1/districts/310118/reported-value-files/{id_}"
+    after = {"division_code": "310118", "rows": 1, "sha256": sha256(content).hexdigest()}
+    what, kind = "reported_value.upload", "reported_value_file"
+    return Deed(url, what, kind, id_, programme="*", content=content, after=after)
+
+
 def sending_a_picture(world: World) -> Deed:
     _, merchant_id, _ = _at_offer(world)
     content = b"\x89PNG\r\n\x1a\n" + uuid4().bytes
@@ -891,6 +943,22 @@ def opening_a_project(world: World) -> Deed:
     return Deed(url, "donation_project.put", "donation_project", id_, body, after=after)
 
 
+def asking_for_an_audit(world: World) -> Deed:
+    id_ = uuid4()
+    over = update(AuditRun).where(AuditRun.state == "waiting").values(state="clean")
+    world.database.transact(lambda session: session.execute(over))
+    after = {"requested_by": world.staff}
+    return Deed(
+        f"/v1/audits/{id_}",
+        "audit.request",
+        "audit",
+        id_,
+        role="auditor",
+        programme="*",
+        after=after,
+    )
+
+
 DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", MERCHANT): entering_a_merchant,
     ("PUT", f"{MERCHANT}/state"): suspending_a_merchant,
@@ -928,6 +996,7 @@ DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", "/v1/staff/residents/<uuid:resident_id>"): registering,
     ("PUT", "/v1/staff/residents/<uuid:holder_id>/cards/<uuid:request_id>"): giving_a_card,
     ("PUT", "/v1/staff/card-blocks/<uuid:block_id>"): blocking_a_card,
+    ("PUT", "/v1/staff/looks/<uuid:look_id>"): looking_a_resident_up,
     ("PUT", "/v1/staff/residents/<uuid:holder_id>/closing"): closing,
     ("PUT", "/v1/consumptions/<uuid:consumption_id>"): taking_a_voucher,
     ("PUT", "/v1/consumptions/<uuid:consumption_id>/refund"): refunding_a_voucher,
@@ -958,6 +1027,9 @@ DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", f"{WEBHOOK}/messages/<uuid:message_id>/redelivery"): redelivering,
     ("POST", f"{WEBHOOK}/redeliveries"): redelivering_the_dead,
     ("PUT", f"{WEBHOOK}/pings/<uuid:message_id>"): pinging,
+    ("PUT", f"{DISTRICT}/reported-values/<uuid:value_id>"): reporting_a_value,
+    ("PUT", f"{DISTRICT}/reported-value-files/<uuid:file_id>"): reporting_a_file,
+    ("PUT", f"{DISTRICT}/reports/<string:period>/versions/<int:version>"): issuing_a_report,
     ("PUT", MEMBER): adding_a_member,
     ("PUT", f"{MEMBER}/reset/<uuid:reset_id>"): resetting_a_member,
     ("PUT", f"{MEMBER}/block"): blocking_a_member,
@@ -965,11 +1037,13 @@ DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", f"{MEMBER}/grants/<uuid:grant_id>"): granting,
     ("DELETE", f"{MEMBER}/grants/<uuid:grant_id>"): ending_a_grant,
     ("PUT", "/v1/api-keys/<uuid:key_id>"): making_a_key,
+    ("PUT", "/v1/audits/<uuid:audit_id>"): asking_for_an_audit,
     ("DELETE", "/v1/api-keys/<uuid:key_id>"): retiring_a_key,
 }
 _OWN_LOGIN = "one's own login: it gives nobody anything, and is among one's security events"
 _COMPARED = "compares a file that is sent; nothing is kept"
 EXEMPT = {
+    ("POST", "/v1/consumptions/preview"): "looks at a code; nothing is kept",
     ("POST", "/v1/merchants/<uuid:merchant_id>/reconciliation"): _COMPARED,
     ("POST", f"{SETTLEMENT}/reconciliation"): _COMPARED,
     ("DELETE", "/v1/me/sessions"): _OWN_LOGIN,

@@ -88,12 +88,6 @@ class Gateway:
         with self._book:
             self._book.execute("DELETE FROM fault")
 
-    def forget(self) -> None:
-        """All of it, for the next test."""
-        with self._book:
-            for table in ("fault", "entry", "delivery", "asked"):
-                self._book.execute(f"DELETE FROM {table}")
-
     @property
     def delivered(self) -> dict[str, tuple[str, int]]:
         """Card and amount, by the order's id. A second delivery would break the table's key."""

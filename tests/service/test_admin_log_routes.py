@@ -13,6 +13,8 @@ from tests.service.deeds import DEEDS, EXEMPT, World
 from tests.service.test_activities_api import with_scenes
 from tests.service.test_auth import routes
 
+pytestmark = pytest.mark.once
+
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

@@ -19,6 +19,8 @@ from tests.service.answers import (
     refused,
     refused_in_both_languages,
 )
+from tests.service.districts.issuing import a_district
+from tests.service.districts.worlds import summed
 
 REPORT = "/v1/districts/310118/report"
 
@@ -325,17 +327,23 @@ def test_a_clerk_of_no_merchant_takes_nothing(client, database, bearer, voucher)
         refused(answer, 401, "invalid-token")
 
 
-def test_a_district_reads_its_month(client, database, bearer):
-    walker = database.transact(a_resident)
-    database.transact(lambda s: record(s, Batch([a_walk(walker, day=40)], "test", NOW)))
+def test_a_district_reads_its_month(client, database, services, bearer):
+    code = database.transact(a_district)  # In which twelve walked in April.
+    summed(database, origin=database.transact(services.log.origin))
+    report = f"/v1/districts/{code}/report"
+    headers = bearer("operator", "o")
+    issued = client.put(
+        f"/v1/districts/{code}/reports/2016-04/versions/1", json={}, headers=headers
+    )
+    assert issued.status_code == 200
 
-    for role, scope in (("district_officer", "310118"), ("operator", ""), ("auditor", "")):
-        answer = client.get(f"{REPORT}?month=2016-05", headers=bearer(role, "officer", scope))
+    for role, scope in (("district_officer", code), ("operator", ""), ("auditor", "")):
+        answer = client.get(f"{report}?month=2016-04", headers=bearer(role, "officer", scope))
         assert answer.status_code == 200
-        assert (answer.json["division_code"], answer.json["month"]) == ("310118", "2016-05")
+        assert (answer.json["division_code"], answer.json["month"]) == (code, "2016-04")
         rows = {(row["town_code"], row["behaviour_code"]): row for row in answer.json["rows"]}
-        assert rows[XIAYANG, "walking"]["figures"] is None  # One resident's own day.
-        assert str(walker) not in answer.text
+        assert rows[None, "walking"]["figures"]["activities"] == 12
+        assert rows[None, "walking"]["figures"]["residents"] == 10
 
 
 def test_a_town_has_no_report_of_its_own(client, database, bearer):

@@ -20,6 +20,9 @@ PUBLIC = {
     "/healthz",
     "/log/checkpoint",
     "/log/tile/<path:name>",
+    "/open-data/",
+    "/open-data/dictionary.csv",
+    "/open-data/districts.csv",
     "/openapi.json",
     "/problems/<slug>",
     "/readyz",
@@ -42,8 +45,10 @@ PUBLIC = {
     "/v1/catalogue/tariffs",
     "/v1/pictures/<string:sha256>",
     "/v1/donation-projects",
+    "/sw.js",
     "/verify",
 }
+DISTRICT = "/v1/districts/<string:division_code>"
 CORRECTION = "/v1/holders/<uuid:holder_id>/corrections/<uuid:correction_id>"
 REVIEW = "/v1/holders/<uuid:holder_id>/reviews/<uuid:activity_id>"
 APPEAL = "/v1/holders/<uuid:holder_id>/appeals/<uuid:activity_id>"
@@ -103,6 +108,7 @@ GUARDED = {
     ("GET", "/v1/accounts/export"): {"resident"},
     ("GET", "/v1/programmes/<string:code>/liability"): {"operator", "auditor"},
     ("GET", "/v1/activities"): {"resident"},
+    ("GET", "/v1/activities/days"): {"resident"},
     ("GET", "/v1/activity-corrections"): {"operator", "auditor"},
     ("GET", ACTIVITY_CORRECTION): {"operator", "auditor"},
     ("PUT", ACTIVITY_CORRECTION): {"operator"},
@@ -114,6 +120,12 @@ GUARDED = {
     ("PUT", "/v1/staff/residents/<uuid:resident_id>"): {"operator"},
     ("PUT", "/v1/staff/residents/<uuid:holder_id>/cards/<uuid:request_id>"): {"operator"},
     ("PUT", "/v1/staff/card-blocks/<uuid:block_id>"): {"operator"},
+    ("PUT", "/v1/staff/looks/<uuid:look_id>"): {"operator"},
+    ("GET", "/v1/staff/residents/<uuid:holder_id>/profile"): {"operator"},
+    ("GET", "/v1/staff/residents/<uuid:holder_id>/activities"): {"operator"},
+    ("GET", "/v1/staff/residents/<uuid:holder_id>/entries"): {"operator"},
+    ("GET", "/v1/staff/residents/<uuid:holder_id>/corrections"): {"operator"},
+    ("GET", "/v1/settlements"): {"operator", "auditor"},
     ("GET", "/v1/admin-log"): {"administrator", "auditor"},
     ("GET", "/v1/admin-log/export"): {"administrator", "auditor"},
     ("GET", "/v1/audit/accounts/<uuid:holder_id>"): {"auditor"},
@@ -121,7 +133,15 @@ GUARDED = {
     ("GET", "/v1/audit/postings/<uuid:posting_id>"): {"auditor"},
     ("GET", "/v1/audit/postings/<uuid:posting_id>/transfers"): {"auditor"},
     ("GET", "/v1/audit/transfers"): {"auditor"},
+    ("GET", "/v1/audit/transfers.csv"): {"auditor"},
+    ("GET", "/v1/audit/postings.csv"): {"auditor"},
+    ("GET", "/v1/audit/checkpoints"): {"auditor"},
+    ("GET", "/v1/audit/checkpoints/consistency"): {"auditor"},
+    ("GET", "/v1/audits"): {"auditor", "operator"},
+    ("GET", "/v1/audits/<uuid:audit_id>"): {"auditor", "operator"},
+    ("PUT", "/v1/audits/<uuid:audit_id>"): {"auditor", "operator"},
     ("GET", "/v1/catalogue/drafts"): {"operator", "auditor"},
+    ("GET", "/v1/catalogue/drafts/<string:name>/impact"): {"operator", "auditor"},
     ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): {"operator"},
     ("GET", "/v1/catalogue/rules"): set(ROLES) - {"administrator"},
     ("GET", "/v1/consents"): {"resident"},
@@ -138,6 +158,7 @@ GUARDED = {
     ("PUT", f"{CORRECTION}/rejection"): {"operator"},
     ("GET", "/v1/consumptions"): AT_TILLS,
     ("POST", "/v1/consumptions"): AT_TILLS,
+    ("POST", "/v1/consumptions/preview"): AT_TILLS,
     ("GET", "/v1/consumptions/<uuid:consumption_id>"): AT_TILLS,
     ("PUT", "/v1/consumptions/<uuid:consumption_id>"): AT_TILLS,
     ("PUT", "/v1/consumptions/<uuid:consumption_id>/refund"): {"operator"},
@@ -149,6 +170,25 @@ GUARDED = {
     ("GET", "/v1/code-devices"): {"resident"},
     ("PUT", "/v1/code-devices/<uuid:device_id>"): {"resident"},
     ("DELETE", "/v1/code-devices/<uuid:device_id>"): {"resident"},
+    ("GET", f"{DISTRICT}/live"): {"operator", "auditor"},
+    ("GET", f"{DISTRICT}/targets"): {"district_officer", "operator", "auditor"},
+    ("GET", f"{DISTRICT}/indicators"): {"district_officer", "operator", "auditor"},
+    ("GET", f"{DISTRICT}/dashboard"): {"district_officer", "operator", "auditor"},
+    ("GET", f"{DISTRICT}/comparison"): {"district_officer", "operator", "auditor"},
+    ("PUT", f"{DISTRICT}/reports/<string:period>/versions/<int:version>"): {
+        "district_officer",
+        "operator",
+    },
+    ("GET", f"{DISTRICT}/reports"): {"district_officer", "operator", "auditor"},
+    ("GET", f"{DISTRICT}/reports/<string:period>"): {"district_officer", "operator", "auditor"},
+    ("GET", f"{DISTRICT}/reports/<string:period>.<string:shape>"): {
+        "district_officer",
+        "operator",
+        "auditor",
+    },
+    ("GET", f"{DISTRICT}/reported-values"): {"district_officer", "operator", "auditor"},
+    ("PUT", f"{DISTRICT}/reported-values/<uuid:value_id>"): {"district_officer", "operator"},
+    ("PUT", f"{DISTRICT}/reported-value-files/<uuid:file_id>"): {"district_officer", "operator"},
     ("GET", "/v1/districts/<string:division_code>/report"): {
         "district_officer",
         "operator",
@@ -252,11 +292,16 @@ class Route(NamedTuple):
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Each method of each rule, with the function that answers it and a URL that leads there."""
+    """Each method of each rule, with the function that answers it and a URL that leads there.
+
+    Pages are not among them: they ask these routes, and tests/service/web walks them.
+    """
     urls = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         values = {name: SAMPLES.get(name, uuid4()) for name in rule.arguments}
         view = app.view_functions[rule.endpoint]
+        if hasattr(view, "page_for"):
+            continue
         for method in rule.methods - {"OPTIONS"}:
             url = urls.build(rule.endpoint, values, method=method)
             yield Route(method, rule.rule, url, _answering(view, method))

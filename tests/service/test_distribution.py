@@ -3,10 +3,7 @@
 Citus is not there; a stand-in for its catalogue is enough for what is skipped and what is refused.
 """
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +15,7 @@ from service import distribution
 from service.db import owner_engine
 from service.distribution import LOCAL
 from tests.growth import TABLES, rows
+from tests.service.commanding import Run, in_process
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +47,13 @@ def test_plain_postgresql_is_refused_and_nothing_changes(owner):
 
 
 @pytest.fixture
-def tanhui(migrated: Engine, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        environ = {name: v for name, v in os.environ.items() if not name.startswith("TANHUI_")} | {
-            "TANHUI_DATABASE_URL": migrated.url.render_as_string(hide_password=False),
-            "TANHUI_REDIS_URL": "redis://localhost:1/0",  # Not asked.
-            "TANHUI_VAR_DIR": str(tmp_path),
-        }
-        command = [Path(sys.executable).with_name("tanhui"), *words]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
-
-    return run
+def tanhui(migrated: Engine, tmp_path: Path) -> Run:
+    environ = {
+        "TANHUI_DATABASE_URL": migrated.url.render_as_string(hide_password=False),
+        "TANHUI_REDIS_URL": "redis://localhost:1/0",  # Not asked.
+        "TANHUI_VAR_DIR": str(tmp_path),
+    }
+    return in_process(environ)
 
 
 def test_the_command_refuses_plain_postgresql_in_one_line(tanhui):

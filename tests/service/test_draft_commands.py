@@ -18,9 +18,13 @@ DRAFT = "rule:walking.cap@2"
 
 @pytest.fixture
 def run(fresh_database_url, urls, tmp_path):
+    return runner(fresh_database_url, urls, tmp_path)
+
+
+def runner(database_url, urls, tmp_path):
     environ = {
         "TANHUI_VAR_DIR": str(tmp_path / "var"),
-        "TANHUI_DATABASE_URL": fresh_database_url,
+        "TANHUI_DATABASE_URL": database_url,
         "TANHUI_REDIS_URL": urls["redis"],
     }
 
@@ -105,7 +109,9 @@ def test_a_draft_from_loading_to_deciding(run, folder, fresh_database):
         ("approve", "rule:\0@1", "--by", "li"),
     ],
 )
-def test_words_that_do_not_fit_are_refused(run, words):
+def test_words_that_do_not_fit_are_refused(database_url, urls, tmp_path, words):
+    run = runner(database_url, urls, tmp_path)
+
     with pytest.raises(click.UsageError):
         run(*words)
 

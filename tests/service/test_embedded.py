@@ -24,6 +24,7 @@ from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from service.embedded import SOCKET_ROOT, EmbeddedError, postgres, redis
+from tests.memory import in_memory
 
 PROJECT = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -91,7 +92,7 @@ def _open_folder(parent: Path | None) -> Iterator[Path]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with _open_folder(_in_memory()) as folder:
+    with _open_folder(in_memory(MEMORY_BYTES)) as folder:
         yield folder
 
 
@@ -104,7 +105,7 @@ def var_dir(place: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
     """What one first start leaves behind; copied, it spares the others an initdb."""
-    with _open_folder(_in_memory()) as folder:
+    with _open_folder(in_memory(MEMORY_BYTES)) as folder:
         with postgres(folder) as url:
             home = Path(str(make_url(url).query["host"]))
         yield home
@@ -117,13 +118,6 @@ def used_dir(var_dir: Path, cluster: Path) -> Path:
     var_dir.mkdir()
     subprocess.run(["cp", "-a", cluster, var_dir], check=True)  # Owners and modes too.
     return var_dir
-
-
-def _in_memory() -> Path | None:
-    """Where a disk that is busy with other tests does not slow us down, if there is room."""
-    memory = Path("/dev/shm")  # noqa: S108
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES
-    return memory if roomy and os.access(memory, os.W_OK) else None
 
 
 def _forget(var_dir: Path) -> None:

@@ -23,6 +23,8 @@ from service.db import Database
 from service.demo_shops import DEMO_PROGRAMME
 from tests.makers import XIAYANG
 
+pytestmark = pytest.mark.once
+
 ROWS = 40_000
 HOLDERS = [UUID(int=0x4000_8000_0000_0000_0000 + n) for n in range(500)]
 FIGURES = text("""

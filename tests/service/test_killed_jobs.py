@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Event, Lock
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
@@ -41,6 +42,8 @@ from service.settings import Settings
 from tests.makers import CODES
 from tests.service.killing import PHASES, lives, mother
 from tests.shopping import a_merchant, an_offer
+
+pytestmark = pytest.mark.once
 
 KILLS = 50
 SAVERS, GROUPS, RESERVERS, SPENDERS, BUYERS = 200, 5, 10, 40, 10

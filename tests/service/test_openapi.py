@@ -12,7 +12,7 @@ from tests.service.test_auth import PUBLIC
 
 pytestmark = pytest.mark.once
 
-AMOUNT = re.compile("_(mg_co2e|points|fen|bp|units|m|s)$")
+AMOUNT = re.compile("_(mg_co2e|points|fen|bp|units|thousandths|m|s)$")
 PLAIN = {
     "points",
     "index",
@@ -35,6 +35,10 @@ PLAIN |= {"forfeited_vouchers"}
 PLAIN |= {"valid_days", "cancel_hours", "codes", "after_version"}
 PLAIN |= {"tries", "redelivered_messages", "dead_messages"}
 PLAIN |= {"units"}
+PLAIN |= {"log_size", "folded_to", "year"}  # Of reports and plans.
+PLAIN |= {"acts", "grants", "newly_verified", "newly_refused", "regranted"}  # Counts of acts.
+PLAIN |= {"size", "done", "total", "drifts_found", "step_number", "steps"}  # Of the log, of audits.
+PLAIN |= {"left_out", "registered_residents", "resident_population", "vouchers", "rank"}
 PLAIN |= {"lines", "line", "alike", "times"}  # Of settlements and of merchants' files.
 
 

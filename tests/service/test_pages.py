@@ -241,7 +241,10 @@ def test_the_docs_read_the_openapi_document_of_this_host(client: FlaskClient) ->
     assert answer.json is not None
     assert answer.json["openapi"] == "3.1.0"
     scripts = [found["src"] for found in page.all("script")]
-    assert scripts == ["/static/swagger-ui/swagger-ui-bundle.js", "/static/docs.js"]
+    assert [script.partition("?v=")[0] for script in scripts] == [
+        "/static/swagger-ui/swagger-ui-bundle.js",
+        "/static/docs.js",
+    ]
     assert "validatorUrl: null" in client.get(scripts[1], buffered=True).text
 
 
@@ -320,3 +323,10 @@ def test_bars_fill_the_chart_and_keep_its_gap() -> None:
         {"points": 0, "trimmed_points": 0},
     ]
     assert _bars([]) == _bars(rows[:1]) == []
+
+
+def test_what_a_page_loads_is_kept_until_it_changes(client: FlaskClient) -> None:
+    (address,) = [each for each in Page(client.get("/")).assets() if "tanhui.css" in each]
+    for wanted, kept in ((address, True), ("/static/tanhui.css?v=0123456789ab", False)):
+        with client.get(wanted) as answer:
+            assert ("immutable" in answer.headers["Cache-Control"]) is kept

@@ -19,7 +19,9 @@ import rewards.settling.errors
 import rewards.tills.errors
 import rewards.webhooks.errors
 import service.api_keys.errors
+import service.audits.errors
 import service.districts.errors
+import service.districts.plans.errors
 import service.errors
 import service.feeds.errors
 import service.gateway.errors
@@ -48,7 +50,9 @@ MODULES = (
     rewards.tills.errors,
     rewards.webhooks.errors,
     service.api_keys.errors,
+    service.audits.errors,
     service.districts.errors,
+    service.districts.plans.errors,
     service.feeds.errors,
     service.errors,
     service.identity.errors,

@@ -34,6 +34,8 @@ from tests.makers import XIAYANG, programme_holder
 from tests.service.fuzzing import READY_S
 from tests.service.test_cli import TANHUI, select_nothing
 
+pytestmark = pytest.mark.once
+
 RESIDENTS, CONNECTIONS, UNITS = 2_000, 200, 500
 PRICE_POINTS, HAD_POINTS, SETTLEMENT_FEN = 100, 150, 300
 

@@ -2,12 +2,8 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import msgspec
@@ -25,10 +21,10 @@ from service.simulation.judging import Judge
 from service.simulation.printed import judgement_text
 from service.simulation.recording import CannotRecord, amend, check, record_all, settle
 from service.simulation.stream import Plan, simulate
+from tests.service.commanding import in_process
 
 pytestmark = pytest.mark.once
 
-TANHUI = Path(sys.executable).with_name("tanhui")
 MARCH = date(2026, 3, 2)
 ALL_LABELS = {*labels.FRAUD, *labels.FAULTS}
 
@@ -274,20 +270,12 @@ def test_a_time_before_the_databases_first_month_is_refused(database, city):
 
 @pytest.fixture
 def run(database_url, urls, tmp_path):
-    clean = {name: v for name, v in os.environ.items() if not name.startswith("TANHUI_")}
-    environ = clean | {
+    environ = {
         "TANHUI_DATABASE_URL": database_url,
         "TANHUI_REDIS_URL": urls["redis"],
         "TANHUI_VAR_DIR": str(tmp_path / "var"),
     }
-
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [TANHUI, "simulate", *map(str, words)],
-            env=environ, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-
-    return run
+    return in_process(environ, "simulate")
 
 
 SMALL = ("--residents", 30, "--days", 2, "--seed", 4)

@@ -14,8 +14,8 @@ from tests.makers import programme_holder
 
 
 @pytest.fixture
-def run(fresh_database_url, urls, tmp_path, monkeypatch):
-    monkeypatch.setenv("TANHUI_DATABASE_URL", fresh_database_url)
+def run(database_url, urls, tmp_path, monkeypatch):
+    monkeypatch.setenv("TANHUI_DATABASE_URL", database_url)
     monkeypatch.setenv("TANHUI_REDIS_URL", urls["redis"])
     monkeypatch.setenv("TANHUI_VAR_DIR", str(tmp_path / "var"))
 
@@ -28,14 +28,14 @@ def run(fresh_database_url, urls, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def hook(fresh_database):
+def hook(database):
     """A merchant, a webhook of theirs, and a dead message."""
 
     def put(session):
         merchant_id = shopping.a_merchant(session, programme_holder(session))
         return merchant_id, *shopping.a_webhook(session, merchant_id, dead=True)
 
-    return fresh_database.transact(put)
+    return database.transact(put)
 
 
 def test_a_list_tells_where_and_what_of_and_no_secret(run, hook):
@@ -50,7 +50,7 @@ def test_a_list_tells_where_and_what_of_and_no_secret(run, hook):
     assert json.loads(run("list", uuid4(), "--json").output) == []
 
 
-def test_dead_letters_are_listed_and_one_is_sent_again(run, hook, fresh_database):
+def test_dead_letters_are_listed_and_one_is_sent_again(run, hook, database):
     merchant_id, endpoint_id, message_id = hook
 
     (row,) = json.loads(run("dead", merchant_id, endpoint_id, "--json").output)
@@ -60,7 +60,7 @@ def test_dead_letters_are_listed_and_one_is_sent_again(run, hook, fresh_database
     said = run("redeliver", merchant_id, endpoint_id, message_id, "--by", "li.na").output
     assert said == f"message {message_id} is sent again within seconds\n"
     assert json.loads(run("dead", merchant_id, endpoint_id, "--json").output) == []
-    found = fresh_database.transact(lambda s: s.get_one(WebhookMessage, message_id))
+    found = database.transact(lambda s: s.get_one(WebhookMessage, message_id))
     assert found.state == "waiting"
 
 
@@ -75,15 +75,15 @@ def test_dead_letters_are_sent_again_together(run, hook, words, count):
     assert said == f"{count} messages are sent again, from now on\n"
 
 
-def test_a_ping_waits_to_be_sent(run, hook, fresh_database):
+def test_a_ping_waits_to_be_sent(run, hook, database):
     said = run("ping", *hook[:2], "--by", "li.na").output
 
     id_ = said.split()[1]
-    found = fresh_database.transact(lambda s: s.get_one(WebhookMessage, id_))
+    found = database.transact(lambda s: s.get_one(WebhookMessage, id_))
     assert (found.kind, found.state) == ("ping", "waiting")
 
 
-def test_what_does_not_fit_is_refused(run, hook, fresh_database):
+def test_what_does_not_fit_is_refused(run, hook, database):
     merchant_id, endpoint_id, message_id = hook
     by = ("--by", "li.na")
 
@@ -99,6 +99,6 @@ def test_what_does_not_fit_is_refused(run, hook, fresh_database):
     def end(session):
         session.get_one(WebhookEndpoint, endpoint_id).ended_at = datetime.now(UTC)
 
-    fresh_database.transact(end)
+    database.transact(end)
     found = run("ping", merchant_id, endpoint_id, *by, status=1)
     assert "has ended" in str(found.exception)

@@ -53,6 +53,8 @@ from service.db import Database
 from tests import shopping
 from tests.makers import CODES
 
+pytestmark = pytest.mark.once
+
 ZONE = "Asia/Shanghai"
 START = datetime(2030, 1, 15, 4, tzinfo=UTC)
 RESIDENTS, POINTS = 3, 900

@@ -9,6 +9,8 @@ import pytest
 
 from rewards.webhooks import deliveries, endpoints
 from rewards.webhooks.deliveries import LEASE, Outcome, backoff, claim, record
+from service.db import Database
+from tests.emptying import empty
 from tests.rewards.webhooks.telling import NOW, an_endpoint, ids_of, message, told
 
 DAYS = timedelta(days=3)
@@ -23,10 +25,19 @@ def answered(session, claims, answer="500", *, now=NOW):
     record(session, [Outcome(each, good, answer) for each in claims], now=now)
 
 
+@pytest.fixture(scope="module")
+def url(copied_database):
+    with copied_database() as found:
+        yield found
+
+
 @pytest.fixture
-def database(fresh_database):
-    """Of the test's own: a claim takes whatever is due."""
-    return fresh_database
+def database(url):
+    """Without messages of other tests: a claim takes whatever is due."""
+    empty(url, "webhook_message", "webhook_endpoint")
+    found = Database(url)
+    yield found
+    found.dispose()
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from tests.service.gateway.topping import (
 from tests.service.gateways import key_file, running
 from tests.shopping import a_merchant, an_offer
 
+pytestmark = pytest.mark.once
+
 KILLS = 30
 SEED = 6
 TRIES_MAX = 10

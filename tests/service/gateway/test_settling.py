@@ -10,14 +10,16 @@ from sqlalchemy import text
 
 from rewards.redeeming.gateways import Order, Outcome
 from rewards.redeeming.top_up_queue import due_of
-from service.gateway.settling import AT_ONCE, answered, settle, settle_due
+from service.gateway.settling import AT_ONCE, answered, settle
 from tests.service.gateway.topping import (
     CARD,
     Shopper,
     a_shop,
     an_app,
     assert_nothing_lost_or_doubled,
+    end_all,
     row_of,
+    settled,
     somebody,
 )
 from tests.service.gateways import FAULTS, NO_SUCH_CARD, running
@@ -25,21 +27,24 @@ from tests.service.gateways import FAULTS, NO_SUCH_CARD, running
 WITHIN_S = 20
 
 
-@pytest.fixture
-def gateway(tmp_path):
-    with running(tmp_path) as found:
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("gateway")) as found:
         yield found
 
 
-@pytest.fixture
-def app(settings, fresh_database_url, gateway, tmp_path):
-    with an_app(settings, fresh_database_url, gateway, tmp_path) as made:
+@pytest.fixture(scope="module")
+def app(settings, copied_database, gateway, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keys")
+    with copied_database() as url, an_app(settings, url, gateway, folder) as made:
         yield made
 
 
 @pytest.fixture
-def services(app):
-    return app.extensions["tanhui"]
+def services(app, gateway):
+    found = app.extensions["tanhui"]
+    yield found
+    end_all(found, gateway)
 
 
 @pytest.fixture
@@ -51,10 +56,6 @@ def shopper(app, services, bearer):
     return make
 
 
-def settled(services):
-    return settle_due(services, datetime.now(UTC), within_s=WITHIN_S)
-
-
 def test_a_top_up_is_delivered_and_charged_while_the_resident_waits(services, gateway, shopper):
     buyer, offer_id = shopper(), a_shop(services)
 
@@ -62,7 +63,7 @@ def test_a_top_up_is_delivered_and_charged_while_the_resident_waits(services, ga
 
     assert (answer.status_code, answer.json["state"]) == (201, "done")
     assert answer.json["voucher_code"] is None
-    assert gateway.delivered == {str(buyer.order_id): (CARD, 1_000)}
+    assert gateway.delivered[str(buyer.order_id)] == (CARD, 1_000)
     assert buyer.points == (200, 0)
     assert buyer.cards_kept == 0
     assert_nothing_lost_or_doubled(services, gateway)
@@ -246,15 +247,17 @@ def test_the_card_is_sealed_and_its_owner_sees_who_opened_it(services, gateway, 
     assert reads == [("top_up", [f"top_up_card/{buyer.order_id}"])]
     every = []
     for table in ("top_up", "personal_value"):
-        rows = text(f"SELECT CAST(x AS text) FROM {table} AS x")
-        every += services.database.transact(lambda session, rows=rows: session.scalars(rows).all())
+        rows = text(f"SELECT CAST(x AS text) FROM {table} AS x WHERE holder_id = :h")
+        every += services.database.transact(
+            lambda session, rows=rows: session.scalars(rows, {"h": buyer.holder_id}).all()
+        )
     assert len(every) == 2
     assert not any(CARD in row for row in every)
 
 
-def test_without_a_gateway_nothing_is_ordered(services, app, shopper):
+def test_without_a_gateway_nothing_is_ordered(services, app, shopper, monkeypatch):
     buyer, offer_id = shopper(), a_shop(services)
-    app.extensions["tanhui"] = replace(services, top_ups=None)
+    monkeypatch.setitem(app.extensions, "tanhui", replace(services, top_ups=None))
 
     answer = buyer.order(offer_id)
 

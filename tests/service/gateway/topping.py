@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from rewards.models import OfferStock, Redemption, TopUp
 from rewards.redeeming.top_ups import order_id_of
 from service.app import create_app
 from service.gateway.asking import HttpGateway
+from service.gateway.settling import settle_due
 from service.identity.logins.outside import Outside
 from service.services import Services
 from service.settings import Settings
@@ -117,6 +119,20 @@ class Shopper:
         self._services.database.transact(lambda s: s.execute(sql, {"o": self.order_id}))
 
 
+def settled(services: Services, within_s: float = 20) -> dict[str, int]:
+    """What the job does now."""
+    return settle_due(services, datetime.now(UTC), within_s=within_s)
+
+
+def end_all(services: Services, gateway: Gateway) -> None:
+    """So that the next test finds nothing waiting: what one may have left is asked about."""
+    gateway.forget_plans()
+    sql = text("UPDATE top_up SET next_at = ordered_at WHERE ended_at IS NULL")
+    for _ in range(2):  # To look; where it never arrived, to order then.
+        if services.database.transact(lambda session: session.execute(sql).rowcount):
+            settled(services)
+
+
 def row_of(services: Services, order_id: UUID) -> TopUp:
     query = select(TopUp).where(TopUp.order_id == order_id)
     return services.database.transact(lambda session: session.scalars(query).one())
@@ -138,4 +154,10 @@ def assert_nothing_lost_or_doubled(services: Services, gateway: Gateway) -> None
         for stock in session.scalars(select(OfferStock)):
             if stock.put_units:
                 assert stock.stock_units == stock.put_units - units[stock.offer_id]
-        assert [*audit_ledger(session), *audit_rewards(session)] == []
+    assert drifts(services) == []
+
+
+def drifts(services: Services) -> list:
+    """What the audits of the ledger and of rewards find."""
+    with services.database.snapshot() as session:
+        return [*audit_ledger(session), *audit_rewards(session)]

@@ -661,6 +661,7 @@ ACTING = {
     ("GET", "/v1/accounts/<uuid:account_id>/lots"): "read",
     ("GET", "/v1/accounts/holds"): "read",
     ("GET", "/v1/activities"): "read",
+    ("GET", "/v1/activities/days"): "read",
     ("GET", "/v1/activities/<uuid:activity_id>"): "read",
     ("GET", "/v1/activities/<uuid:activity_id>/review"): "read",
     ("GET", "/v1/activities/<uuid:activity_id>/appeal"): "read",

@@ -43,6 +43,8 @@ from tests.service.identity.signing import (
     sign_up_body,
 )
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 VERIFIER = "app-verifier-" + "x" * 40
 DISCOVERY = "/.well-known/openid-configuration"

@@ -1,4 +1,4 @@
-"""``tanhui jobs`` as operators use it: real processes, killed and stopped."""
+"""``tanhui jobs`` as operators use it; runners are real processes, killed and stopped."""
 
 import json
 import os
@@ -13,19 +13,44 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 
+from service.db import Database, owner_engine
 from service.jobs.schedule import SCHEDULE
+from tests.emptying import empty
+from tests.service.commanding import in_process
 
 TANHUI = Path(sys.executable).with_name("tanhui")
 TICK = threading.Event()  # Never set: to wait on.
 
 
+@pytest.fixture(scope="module")
+def url(copied_database) -> Iterator[str]:
+    with copied_database() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def owner(url) -> Iterator[Engine]:
+    engine = owner_engine(url)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def environ(fresh_database_url, urls, tmp_path) -> dict[str, str]:
+def database(url) -> Iterator[Database]:
+    """Where no job has run yet."""
+    empty(url, "job_run", "job_state", "job_lease")
+    found = Database(url)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def environ(database, url, urls, tmp_path) -> dict[str, str]:
     clean = {name: v for name, v in os.environ.items() if not name.startswith("TANHUI_")}
     return clean | {
-        "TANHUI_DATABASE_URL": fresh_database_url,
+        "TANHUI_DATABASE_URL": url,
         "TANHUI_REDIS_URL": urls["redis"],
         "TANHUI_VAR_DIR": str(tmp_path / "var"),
     }
@@ -33,13 +58,7 @@ def environ(fresh_database_url, urls, tmp_path) -> dict[str, str]:
 
 @pytest.fixture
 def run(environ):
-    def run(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [TANHUI, "jobs", *words],
-            env=environ | more, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-
-    return run
+    return in_process(environ, "jobs")
 
 
 @pytest.fixture
@@ -88,18 +107,18 @@ def has_asked(owner, application: str) -> bool:
         return bool(connection.scalar(query, {"name": application}))
 
 
-def test_of_two_runners_one_works_and_the_other_takes_over(start, run, fresh_database, owner):
+def test_of_two_runners_one_works_and_the_other_takes_over(start, run, database, owner):
     """Within half a minute when it is killed, at once when it is stopped."""
     first = start()
-    until(lambda: holder(fresh_database) == str(first.pid))
+    until(lambda: holder(database) == str(first.pid))
     second = start()
     until(lambda: has_asked(owner, "runner 1"))
-    assert holder(fresh_database) == str(first.pid)
+    assert holder(database) == str(first.pid)
 
     first.kill()
     third = start()  # Has come up long before the term of the first is over.
-    assert until(lambda: holder(fresh_database) not in ("", str(first.pid))) < 30
-    works = holder(fresh_database)
+    assert until(lambda: holder(database) not in ("", str(first.pid))) < 30
+    works = holder(database)
     assert f":{works}:" in run("list").stdout.splitlines()[-1]
 
     stopped, other = (second, third) if works == str(second.pid) else (third, second)
@@ -110,7 +129,7 @@ def test_of_two_runners_one_works_and_the_other_takes_over(start, run, fresh_dat
         "has the lease and works",
         "has given the lease back",
     ]
-    until(lambda: holder(fresh_database) == str(other.pid), 8)
+    until(lambda: holder(database) == str(other.pid), 8)
 
 
 def test_list_names_every_job_and_how_it_last_ended(run):
@@ -145,14 +164,14 @@ def last_partition(connection) -> str:
 
 
 @pytest.fixture
-def member_url(owner, fresh_database_url) -> Iterator[str]:
+def member_url(owner, url) -> Iterator[str]:
     """A user who may do what the service may, and does not own the schema."""
     name = f"member_{uuid4().hex[:8]}"
     with owner.begin() as connection:
         connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'member'"))
         connection.execute(text(f"GRANT tanhui_service TO {name}"))
-    url = make_url(fresh_database_url).set(username=name, password="member")
-    yield url.render_as_string(hide_password=False)
+    member = make_url(url).set(username=name, password="member")
+    yield member.render_as_string(hide_password=False)
     with owner.begin() as connection:
         connection.execute(text(f"DROP ROLE {name}"))
 
@@ -185,18 +204,18 @@ def test_an_unknown_job_is_refused_with_the_names(run):
         assert repr(job.name) in done.stderr
 
 
-def test_once_that_is_interrupted_is_recorded_as_abandoned(environ, owner, fresh_database):
+def test_once_that_is_interrupted_is_recorded_as_abandoned(environ, owner, database):
     """It waits for a lock that the test holds."""
     with owner.connect() as connection:
         connection.execute(text("LOCK TABLE job_state IN ACCESS EXCLUSIVE MODE"))
         process = subprocess.Popen([TANHUI, "jobs", "once", "forget_runs"], env=environ)
         query = text("SELECT outcome FROM job_run")
-        until(lambda: fresh_database.transact(lambda s: s.scalar(query)) == "running")
+        until(lambda: database.transact(lambda s: s.scalar(query)) == "running")
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         until(lambda: connection.scalar(waiting))
         process.send_signal(signal.SIGTERM)
         connection.rollback()
     process.wait(20)
 
-    outcomes = fresh_database.transact(lambda s: s.scalars(query).all())
+    outcomes = database.transact(lambda s: s.scalars(query).all())
     assert (process.returncode, outcomes) in [(143, ["abandoned"]), (0, [])]

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Engine, create_engine, select, text
 
+from service.db import owner_engine
 from service.jobs import runner
 from service.jobs.models import JobRun, JobState
 from service.jobs.records import begin, begun
@@ -17,6 +18,7 @@ from service.jobs.runner import Runner, Stop
 from service.jobs.schedule import Daily, Every, Job
 from service.language import Text
 from service.services import Services
+from tests.emptying import empty
 
 LIMIT_S = 20
 BREAK = text("""
@@ -29,10 +31,25 @@ THEFT = text(
 TICK = threading.Event()  # Never set: to wait on.
 
 
+@pytest.fixture(scope="module")
+def url(copied_database) -> Iterator[str]:
+    """Of a database of these tests' own: the records of a runner are everybody's."""
+    with copied_database() as found:
+        yield found
+
+
 @pytest.fixture
-def parts(services, fresh_database_url) -> Iterator[Services]:
-    """The parts on a database of the test's own: the records of a runner are everybody's."""
-    found = Services.connect(replace(services.settings, database_url=fresh_database_url))
+def owner(url) -> Iterator[Engine]:
+    engine = owner_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def parts(services, url) -> Iterator[Services]:
+    """Where no job has run yet."""
+    empty(url, "job_run", "job_state", "job_lease")
+    found = Services.connect(replace(services.settings, database_url=url))
     yield found
     found.database.dispose()
 

@@ -22,6 +22,7 @@ SETTLEMENT = f"{SETTLEMENTS}/<uuid:settlement_id>"
 WEBHOOKS = "/v1/merchants/<uuid:merchant_id>/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<uuid:endpoint_id>"
 MERCHANT = "/v1/merchants/<uuid:merchant_id>"
+DISTRICT = "/v1/districts/<string:division_code>"
 OPERATOR, AUDITOR, ADMINISTRATOR = "operator", "auditor", "administrator"
 STAFF = (OPERATOR, AUDITOR)
 # Who guesses: a role with a grant of one's own programme, or of one's own district everywhere.
@@ -108,6 +109,26 @@ def a_ride(scene: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def _of_district(
+    path: Mapping[str, str] | None = None,
+    roles: tuple[str, ...] = ("district_officer", *STAFF),
+    body: Any = None,
+    query: Mapping[str, str] | None = None,
+) -> list[Guess]:
+    """Another district, and whatever of it."""
+    whole = {"division_code": "theirs.district"} | dict(path or {})
+    asked = dict(query or {})
+    return [Guess(roles, whole, "unknown-division", body, query=asked, grants=(DIVISION,))]
+
+
+_A_VALUE = {
+    "indicator": "waste_recycling_rate",
+    "period": "2026-10",
+    "value_thousandths": 1,
+    "unit": "%",
+    "source": "s",
+    "source_date": "2026-11-01",
+}
 _A_PERSON = {
     "card_number": "mine.spare_card",
     "programme": "mine.programme",
@@ -316,9 +337,25 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
         *_out_of_reach((AUDITOR,), {}, query={"reference": "theirs.activity"}),
         *_out_of_reach((AUDITOR,), {}, query={"reverses_id": "theirs.transfer"}),
     ],
+    ("GET", "/v1/audit/transfers.csv"): [
+        *_out_of_reach((AUDITOR,), {}, query={"holder_id": "theirs.resident"}),
+        *_out_of_reach((AUDITOR,), {}, query={"reference": "theirs.activity"}),
+        *_out_of_reach((AUDITOR,), {}, query={"reverses_id": "theirs.transfer"}),
+    ],
+    ("GET", "/v1/audits/<uuid:audit_id>"): _out_of_reach(STAFF, {"audit_id": "fresh"}),
+    ("PUT", "/v1/audits/<uuid:audit_id>"): _out_of_reach(STAFF, {"audit_id": "fresh"}),
     ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): _out_of_reach(
         (OPERATOR,), {"name": "theirs.draft"}, body={}
     ),
+    ("GET", "/v1/catalogue/drafts/<string:name>/impact"): [
+        Guess(
+            STAFF,
+            {"name": "theirs.draft"},
+            "unknown-draft",
+            query={"from": "2016-04-01", "to": "2016-04-02"},
+            grants=(PROGRAMME,),
+        )
+    ],
     ("PUT", "/v1/consents/<string:scene>"): [
         Guess(
             ("resident",),
@@ -376,6 +413,39 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ],
     ("DELETE", "/v1/code-devices/<uuid:device_id>"): _of_resident(
         {"device_id": "theirs.code_device"}, "unknown-code-device"
+    ),
+    ("GET", f"{DISTRICT}/live"): [
+        Guess(
+            STAFF,
+            {"division_code": f"{whose}.district"},
+            slug,
+            query={"month": "2016-04"},
+            grants=(grant,),
+            status=status,
+        )
+        for whose, slug, grant, status in (
+            ("theirs", "unknown-division", DIVISION, 404),
+            ("mine", "out-of-reach", PROGRAMME, 403),
+        )
+    ],
+    ("GET", f"{DISTRICT}/targets"): _of_district(),
+    ("GET", f"{DISTRICT}/indicators"): _of_district(),
+    ("GET", f"{DISTRICT}/dashboard"): _of_district(query={"period": "2016-04"}),
+    ("GET", f"{DISTRICT}/comparison"): _of_district(query={"period": "2016-04"}),
+    ("PUT", f"{DISTRICT}/reports/<string:period>/versions/<int:version>"): _of_district(
+        {"period": "2016-04", "version": "1"}, ("district_officer", OPERATOR), {}
+    ),
+    ("GET", f"{DISTRICT}/reports"): _of_district(),
+    ("GET", f"{DISTRICT}/reports/<string:period>"): _of_district({"period": "2026-10"}),
+    ("GET", f"{DISTRICT}/reports/<string:period>.<string:shape>"): (
+        _of_district({"period": "2026-10", "shape": "json"})
+    ),
+    ("GET", f"{DISTRICT}/reported-values"): _of_district(),
+    ("PUT", f"{DISTRICT}/reported-values/<uuid:value_id>"): _of_district(
+        {"value_id": "fresh"}, ("district_officer", OPERATOR), _A_VALUE
+    ),
+    ("PUT", f"{DISTRICT}/reported-value-files/<uuid:file_id>"): _of_district(
+        {"file_id": "fresh"}, ("district_officer", OPERATOR)
     ),
     ("GET", "/v1/districts/<string:division_code>/report"): [
         Guess(
@@ -708,6 +778,20 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ("PUT", "/v1/staff/residents/<uuid:holder_id>/closing"): _of_holder(
         (OPERATOR,), {}, "unknown-card", {"card_number": "theirs.card"}
     ),
+    ("GET", "/v1/staff/residents/<uuid:holder_id>/profile"): [
+        Guess(
+            (OPERATOR,),
+            {"holder_id": "theirs.resident"},
+            "unknown-resident",
+            query={"purpose": "p"},
+        )
+    ],
+    **{
+        ("GET", f"/v1/staff/residents/<uuid:holder_id>/{part}"): [
+            Guess((OPERATOR,), {"holder_id": "theirs.resident"}, "unknown-resident")
+        ]
+        for part in ("activities", "entries", "corrections")
+    },
     ("GET", "/v1/transfers/<uuid:transfer_id>/proof"): [
         Guess(("resident", AUDITOR), {"transfer_id": "theirs.transfer"}, "unknown-transfer")
     ],
@@ -841,8 +925,16 @@ NOTHING_TO_GUESS: dict[tuple[str, str], str] = {
     ("POST", "/v1/consumptions"): (
         "each scan is signed by a scanner of the caller's: tests/rewards/tills/test_offline.py"
     ),
+    ("POST", "/v1/consumptions/preview"): (
+        "a code is looked up among one's own merchant's, and a wrong one is counted as at the"
+        " taking: tests/rewards/tills/test_previewing.py"
+    ),
     ("PUT", "/v1/me/children/<uuid:child_id>"): (
         "the id is the guardian's own: another guardian's same one stands for another child"
+    ),
+    ("PUT", "/v1/staff/looks/<uuid:look_id>"): (
+        "each look is put down, found or not, and whoever is out of reach is answered like nobody:"
+        " tests/service/test_residents_api.py"
     ),
     ("PUT", "/v1/verifications/<uuid:verification_id>"): (
         "a verifier's word is about any resident, and the answer tells nothing else of them"

@@ -1,6 +1,7 @@
 """No object is readable, and none is changed, by guessing its id: route by route."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -133,15 +134,18 @@ def test_the_guesses_are_at_things_that_are_there(world, client, bearer):
             f"/v1/merchants/{theirs.merchant}",
             f"/v1/scenes/{theirs.scene}",
             f"/v1/scenes/{theirs.scene}/changes",
-            f"/v1/districts/{theirs.district}/report?month=2016-04",
+            f"/v1/districts/{theirs.district}/dashboard?period=2016-04",
         )),
         (staff["auditor"], f"/v1/audit/accounts/{theirs.resident}"),
         (staff["volunteer"], f"/v1/scenes/{theirs.scene}"),
-        (staff["district_officer"], f"/v1/districts/{theirs.district}/report?month=2016-04"),
+        (staff["district_officer"], f"/v1/districts/{theirs.district}/dashboard?period=2016-04"),
     ]  # fmt: skip
     for headers, path in seen:
         answer = client.get(path, headers=headers)
         assert answer.status_code == 200, (path, answer.text)
+    for role in ("operator", "auditor", "district_officer"):  # Nothing is issued here.
+        report = f"/v1/districts/{theirs.district}/report?month=2016-04"
+        refused(client.get(report, headers=staff[role]), 404, "report-not-issued")
     receipt = client.get(f"/v1/transfers/{theirs.transfer}/proof", headers=staff["auditor"])
     refused(receipt, 409, "not-sealed-yet")  # Known, but nothing publishes the log here.
 
@@ -152,7 +156,7 @@ def with_ids(app) -> Iterator[tuple[str, str]]:
     for route in routes(app):
         if not route.rule.startswith("/v1/") or route.method == "HEAD":
             continue
-        path = route.rule.replace("<uuid:", "{").replace("<string:", "{").replace(">", "}")
+        path = re.sub("<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", route.rule)
         query = {
             each["name"]
             for each in operations[path][route.method.lower()].get("parameters", ())

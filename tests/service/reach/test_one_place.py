@@ -141,7 +141,7 @@ def test_the_table_has_every_route_and_role_of_the_application(app):
 
 
 def _plain(rule: str) -> str:
-    for kind in ("uuid", "string", "path"):
+    for kind in ("uuid", "string", "path", "int"):
         rule = rule.replace(f"<{kind}:", "{")
     return rule.replace("<", "{").replace(">", "}")
 

@@ -23,6 +23,8 @@ from tests.makers import programme_holder
 from tests.settlements import LATELY, lines_for
 from tests.shopping import a_merchant
 
+pytestmark = pytest.mark.once
+
 LINES, A_SLICE, KILLS = 60, 7, 3
 
 

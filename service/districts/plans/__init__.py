@@ -1,0 +1,1 @@
+"""What plans want, what district staff report, and what the platform observes."""

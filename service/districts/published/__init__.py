@@ -1,0 +1,1 @@
+"""What is made of issued reports: dashboards, comparison, open data."""

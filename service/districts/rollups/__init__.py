@@ -1,0 +1,1 @@
+"""What divisions' residents did, summed from the log and kept exact."""

@@ -1,0 +1,41 @@
+"""Finding the town that somebody lives in, by some characters of its name or its district's."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from activities.catalogue.models import Programme
+
+FOUND_MAX = 40
+
+_TOWNS = text("""
+    SELECT town.code, district.name_zh || ' ' || town.name_zh AS name
+    FROM division AS town JOIN division AS district ON district.code = town.parent_code
+    WHERE town.level = 'town'
+      AND (position(:words IN replace(district.name_zh || town.name_zh, ' ', '')) > 0
+           OR town.code = :words)
+    ORDER BY town.code LIMIT :most
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A town's code, and its name after its district's."""
+
+    code: str
+    name: str
+
+
+def towns(session: Session, words: str) -> list[Town]:
+    """Up to FOUND_MAX towns whose name holds these characters; none for no characters."""
+    sought = "".join(words.split())
+    if not sought:
+        return []
+    rows = session.execute(_TOWNS, {"words": sought, "most": FOUND_MAX})
+    return [Town(code, name) for code, name in rows]
+
+
+def programmes(session: Session) -> list[Programme]:
+    """Those that one can take part in."""
+    return list(session.query(Programme).order_by(Programme.code))
