@@ -13,18 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from uuid import UUID
 
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from service.app import create_app
-from service.identity.logins.sessions import Login, begin
 from service.identity.tokens import Caller
 from service.services import Services
 from service.settings import Settings
-from service.web.browsers import ACCESS, REFRESH
 from tests.service.staffing import CHEAP
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
@@ -129,10 +126,12 @@ class Visitor:
     def shoot(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
         SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.wait_for_load_state()  # A click is over when the next page begins to come.
         self.page.screenshot(path=SHOTS / f"{self.name}-{name}.png", full_page=True)
 
     def check(self) -> None:
         """No complaint of the browser's, nothing serious of axe's, nothing wider than the page."""
+        self.page.wait_for_load_state()
         self.complaints += self.page.evaluate("window.__violations")
         assert self.complaints == [], self.page.url
         self.page.evaluate(AXE.read_text())
@@ -180,15 +179,9 @@ def visitor(
         context.close()
 
 
-def begun_session(site: Site, caller: Caller, person_id: UUID) -> dict[str, str]:
-    """Cookies of a real session, whose refresh token is good."""
-    now = datetime.now(UTC)
-    login = Login(person_id, caller.role, "phone", "测试浏览器")
-    begun = site.services.database.transact(
-        lambda session: begin(session, login, from_address="127.0.0.1", now=now)
-    )
-    caller = replace(caller, session_id=str(begun.session_id))
-    return {ACCESS: site.services.tokens.issue(caller, now=now), REFRESH: begun.refresh_token}
+def shows(page: Page, selector: str, text: str) -> None:
+    """Wait until the first place found has the text where people see it."""
+    expect(page.locator(selector).first).to_contain_text(text, use_inner_text=True)
 
 
 def _token(site: Site, caller: Caller) -> str:

@@ -126,17 +126,17 @@ def test_every_page_looks_right(browser, here, world, width, language):
 def test_an_auditor_finds_a_posting_checks_its_proof_and_the_log(browser, here, world):
     with visitor(browser, here, "auditor-story", width="phone", signed_in=AUDITOR) as auditor:
         page = auditor.open("/auditor/postings")
-        assert page.locator("tbody tr").count() == 50
+        expect(page.locator("tbody tr")).to_have_count(50)
         page.get_by_role("link", name="下一页").click()
-        assert page.locator("tbody tr").count() > 5
+        expect(page.locator("tbody tr").nth(5)).to_be_attached()
 
         page = auditor.open("/auditor/postings")
         page.get_by_text("筛选和导出").click()
         page.get_by_label("入账种类").fill("batch")
         page.get_by_label("数额至多").fill("7")
         page.get_by_role("button", name="筛选").click()
-        assert page.locator("tbody tr").count() == 1
-        assert HARM in page.locator("tbody tr").inner_text()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        expect(page.locator("tbody tr")).to_contain_text(HARM, use_inner_text=True)
         with page.expect_download() as begun:
             page.get_by_role("link", name="导出 CSV").click()
         lines = begun.value.path().read_text("utf-8-sig").splitlines()
@@ -145,7 +145,7 @@ def test_an_auditor_finds_a_posting_checks_its_proof_and_the_log(browser, here, 
 
         page.locator("tbody a").click()
         page.get_by_role("link", name=re.compile("号的证明")).click()
-        assert page.locator("ol.hashes li").count() > 3
+        expect(page.locator("ol.hashes li").nth(3)).to_be_attached()
         page.get_by_role("link", name="在浏览器里核对").click()
         expect(page.locator("#verdict[data-state=yes]")).to_have_count(1)
         auditor.look("verified")
@@ -211,7 +211,7 @@ def test_progress_is_seen_without_scripts_by_loading_the_page_again(browser, her
         assert page.locator("#said").inner_text().startswith("等待开始")
         working.work_off(here.services)
         page.get_by_role("link", name="刷新进度").click()
-        assert page.locator("table").count() == 2
+        expect(page.locator("table")).to_have_count(2)
 
 
 def test_a_grant_of_one_programme_sees_that_programme_and_why_not_the_rest(browser, here, world):

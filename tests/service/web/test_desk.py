@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.service.web.browsing import Site, site, visitor
+from tests.service.web.browsing import Site, shows, site, visitor
 from tests.service.web.desking import PHONE, Desk, a_desk
 
 pytestmark = pytest.mark.once
@@ -60,7 +61,7 @@ def test_an_operator_works_through_the_queue_by_keys(browser, here, desk):
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".note.done")
         operator.open(f"/desk/reviews/{desk.side.resident}/{desk.side.held}")
-        assert page.locator("h1 .badge").inner_text() == "等居民回答"
+        expect(page.locator("h1 .badge")).to_have_text("等居民回答", use_inner_text=True)
         page.fill("textarea[name=reason]", "记录与凭证一致")
         page.click("button[value=approve]")
         page.wait_for_selector(".note.done")
@@ -79,7 +80,8 @@ def test_a_resident_is_found_with_a_purpose_and_looked_at(browser, here, desk):
         page.click("form.do button")
         page.click("table a.row")
         page.wait_for_selector("dl.facts")
-        assert "138****5678" in page.inner_text("main")
+        shows(page, "main", "138****5678")
+        page.wait_for_load_state()
         assert PHONE not in page.content()
         operator.look("resident")
         page.click("text=活动 >> nth=0")
@@ -94,30 +96,31 @@ def test_a_correction_takes_a_second_person(browser, here, desk):
         page.fill("[name=reason]", "数量记错")
         page.click("form.do button")
         page.wait_for_selector(".note.refused")
-        assert page.input_value("[name=reason]") == "数量记错"
+        expect(page.locator("[name=reason]")).to_have_value("数量记错")
         operator.look("correction-refused")
         page.fill("[name=quantity]", "50")
         page.click("form.do button")
         page.wait_for_selector(".note.done")
         page = operator.open("/desk/corrections")
         page.click("text=数量记错 >> xpath=ancestor::tr >> a.row")
-        assert page.locator("#approve").count() == 0, "one's own"
+        expect(page.locator("#approve")).to_have_count(0)
     with visitor(browser, here, "desk-story", signed_in=desk.second) as second:
         page = second.open(url)
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("#approve button")
         page.wait_for_selector(".note.done")
-        assert page.locator("h1 .badge").inner_text() == "已批准"
+        expect(page.locator("h1 .badge")).to_have_text("已批准", use_inner_text=True)
 
 
 def test_a_draft_is_approved_by_another_after_a_look_at_its_impact(browser, here, desk):
     with visitor(browser, here, "desk-story", signed_in=desk.operator) as operator:
         page = operator.open(f"/desk/drafts/{desk.side.draft}")
-        assert page.locator("#approve").count() == 0
+        expect(page.locator("#approve")).to_have_count(0)
         page.click(".filters button")
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("#approve button")
         page.wait_for_url("**/desk/drafts?done=approved")
+        page.wait_for_load_state()
         assert desk.side.draft not in page.inner_text("main")
 
 
@@ -128,11 +131,11 @@ def test_a_volunteer_enters_what_a_resident_with_a_card_did_without_scripts(brow
         page.fill("[name=card_number]", "nobody-000000")
         page.fill("[name=quantity]", "12")
         page.click("form.do button")
-        assert page.locator(".note.refused").count() == 1
-        assert page.input_value("[name=quantity]") == "12"
+        expect(page.locator(".note.refused")).to_have_count(1)
+        expect(page.locator("[name=quantity]")).to_have_value("12")
         page.fill("[name=card_number]", desk.side.card)
         page.click("form.do button")
-        assert "已记录" in page.inner_text("main")
+        shows(page, "main", "已记录")
         volunteer.shoot("volunteer-entered")
 
 
@@ -142,7 +145,7 @@ def test_an_administrator_invites_somebody_and_gives_a_role(browser, here, desk)
         page.fill("[name=login]", "chen.jie")
         page.fill("[name=display_name]", "陈洁")
         page.click("form.do button")
-        assert "/staff/invitation/" in page.inner_text(".note.warn")
+        shows(page, ".note.warn", "/staff/invitation/")
         boss.look("invited")
         boss.open("/desk/members")
         page.click("text=chen.jie")
@@ -153,7 +156,7 @@ def test_an_administrator_invites_somebody_and_gives_a_role(browser, here, desk)
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("td.acts button")
         page.wait_for_selector(".note.done")
-        assert page.locator("td.acts button").count() == 0
+        expect(page.locator("td.acts button")).to_have_count(0)
 
 
 def test_a_settlement_is_approved_by_another_and_paid(browser, here, desk):
@@ -170,5 +173,5 @@ def test_a_settlement_is_approved_by_another_and_paid(browser, here, desk):
         page.on("dialog", lambda dialog: dialog.accept())
         page.click("#pay button")
         page.wait_for_selector(".note.done")
-        assert "BANK-2026-1" in page.inner_text("main")
+        shows(page, "main", "BANK-2026-1")
         operator.look("paid")

@@ -1,5 +1,6 @@
 """The district officer's pages: figures down to a town, targets, reports, comparison, values."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,7 +19,7 @@ from tests.service.districts.report_contents import BEHAVIOURS, a_content, as_is
 from tests.service.districts.test_publishing import withdrawn
 from tests.service.districts.worlds import fold_all
 from tests.service.published import seal_all
-from tests.service.web.browsing import Site, Visitor, site, visitor
+from tests.service.web.browsing import Site, Visitor, shows, site, visitor
 
 pytestmark = pytest.mark.once
 
@@ -149,7 +150,7 @@ def test_every_page_looks_right(browser, here, world, width, language):
     ) as operator:
         for name, path in PAGES.items():
             operator.open(f"/district{path}")
-            assert operator.page.locator("h1").count() == 1, path
+            expect(operator.page.locator("h1")).to_have_count(1)
             drawn(operator)
             operator.look(name)
 
@@ -164,17 +165,17 @@ def test_an_officer_goes_down_to_a_town_and_sees_what_is_withheld(browser, here,
     with visitor(browser, here, "district-down", width="phone", signed_in=OFFICER) as officer:
         page = officer.open("/district")
         assert page.url.endswith(f"/district/{QINGPU}")
-        assert page.locator("h1").inner_text() == "青浦区 · 2026 年 10 月"
-        assert page.get_by_role("link", name="上海市").count() == 0
-        assert "注册居民 600 位中" in page.locator(".figures").inner_text()
+        expect(page.locator("h1")).to_have_text("青浦区 · 2026 年 10 月", use_inner_text=True)
+        expect(page.get_by_role("link", name="上海市")).to_have_count(0)
+        expect(page.locator(".figures")).to_contain_text("注册居民 600 位中", use_inner_text=True)
         drawn(officer)
-        assert "†" in page.get_by_role("region", name="按街镇").inner_text()
+        expect(page.get_by_role("region", name="按街镇")).to_contain_text("†", use_inner_text=True)
         table = page.locator("figure.chart").first.locator("details")
         table.locator("summary").click()
-        assert table.locator("tbody tr").count() == 31
+        expect(table.locator("tbody tr")).to_have_count(31)
 
         page.get_by_role("link", name="年", exact=True).click()
-        assert page.locator("h1").inner_text().endswith("2026 年")
+        expect(page.locator("h1")).to_contain_text(re.compile("2026 年$"), use_inner_text=True)
         page.get_by_role("link", name="第1街道").click()
         assert page.url.endswith(f"/{QINGPU}001?period=2026")
         page.get_by_role("link", name="青浦区").click()
@@ -183,7 +184,7 @@ def test_an_officer_goes_down_to_a_town_and_sees_what_is_withheld(browser, here,
         answer = page.goto(f"{here.address}/district/31")
         assert answer.status == 404
         officer.look("out-of-reach")
-        assert officer.open("/district/330402/reports").locator("table").count() == 0
+        expect(officer.open("/district/330402/reports").locator("table")).to_have_count(0)
 
 
 def test_targets_are_held_against_reported_values_in_words(browser, here, world):
@@ -191,14 +192,14 @@ def test_targets_are_held_against_reported_values_in_words(browser, here, world)
         page = officer.open(f"/district/{QINGPU}")
         cards = page.locator(".targets .card")
         green = cards.filter(has_text="绿色交通出行分担率").first
-        assert green.locator(".badge").inner_text() == "已达到"
+        expect(green.locator(".badge")).to_have_text("已达到", use_inner_text=True)
         assert green.get_by_role("progressbar").get_attribute("value") == "100"
-        assert "2024 填报 76%" in green.inner_text()
+        expect(green).to_contain_text("2024 填报 76%", use_inner_text=True)
         nothing = cards.filter(has_text="新增绿道")
-        assert nothing.locator(".badge").inner_text() == "无数据"
-        assert nothing.get_by_role("progressbar").count() == 0
+        expect(nothing.locator(".badge")).to_have_text("无数据", use_inner_text=True)
+        expect(nothing.get_by_role("progressbar")).to_have_count(0)
         seen = cards.filter(has_text="每位注册居民的减排量")
-        assert "只反映平台注册居民" in seen.inner_text()
+        expect(seen).to_contain_text("只反映平台注册居民", use_inner_text=True)
         page.emulate_media(media="print")
         drawn(officer)
         officer.shoot("printed")
@@ -207,7 +208,7 @@ def test_targets_are_held_against_reported_values_in_words(browser, here, world)
 def test_a_report_is_issued_downloaded_and_issued_again(browser, here, world):
     with visitor(browser, here, "district-story", width="phone", signed_in=OF_NANHU) as officer:
         page = officer.open(f"/district/{NANHU}")
-        assert "还没有出具过月报" in page.locator(".empty").inner_text()
+        expect(page.locator(".empty")).to_contain_text("还没有出具过月报", use_inner_text=True)
         page.get_by_role("link", name="出具报告").click()
         field = page.get_by_label("出具哪个时段")
 
@@ -225,7 +226,7 @@ def test_a_report_is_issued_downloaded_and_issued_again(browser, here, world):
         officer.look("months-missing")
         page.get_by_role("link", name="2016 年 4 月").click()
         page.get_by_role("button", name="出具报告").click()
-        assert "已出具" in page.locator(".note.done").inner_text()
+        expect(page.locator(".note.done")).to_contain_text("已出具", use_inner_text=True)
         officer.look("issued")
         for shape in ("PDF", "XLSX", "CSV", "JSON"):
             with page.expect_download() as begun:
@@ -234,17 +235,17 @@ def test_a_report_is_issued_downloaded_and_issued_again(browser, here, world):
             assert begun.value.suggested_filename.endswith(f".{shape.lower()}")
 
         reissue(officer, "再核对")
-        assert "没有变更" in page.get_by_role("alert").inner_text()
+        expect(page.get_by_role("alert")).to_contain_text("没有变更", use_inner_text=True)
         assert page.get_by_label("原因").input_value() == "再核对"
         officer.look("nothing-to-reissue")
         here.services.database.transact(lambda s: withdrawn(s, TOWNS[0], 12))
         world.sum_up()
         reissue(officer, f"{HARM} 撤回误报")
-        assert "新的一版" in page.locator(".note.done").inner_text()
-        assert HARM in page.locator(".facts").inner_text()
+        expect(page.locator(".note.done")).to_contain_text("新的一版", use_inner_text=True)
+        expect(page.locator(".facts")).to_contain_text(HARM, use_inner_text=True)
         officer.look("reissued")
         page.get_by_role("link", name="第 1 版", exact=True).click()
-        assert "以前的一版" in page.locator(".note.warn").inner_text()
+        expect(page.locator(".note.warn")).to_contain_text("以前的一版", use_inner_text=True)
         page.goto(f"{page.url.partition('?')[0]}/file/html")
         assert "嘉兴" in page.content() or "南湖" in page.content()
         officer.check()
@@ -262,21 +263,21 @@ def reissue(officer: Visitor, reason: str) -> None:
 def test_divisions_are_ranked_only_when_somebody_wants_it(browser, here, world):
     with visitor(browser, here, "district-compare", signed_in=OFFICER) as officer:
         page = officer.open(f"/district/{QINGPU}/comparison")
-        assert page.get_by_text("名次").count() == 0
-        assert "缺常住人口" in page.locator("table").inner_text()
+        expect(page.get_by_text("名次")).to_have_count(0)
+        expect(page.locator("table")).to_contain_text("缺常住人口", use_inner_text=True)
         page.get_by_label("按每千常住人口减排量排序").check()
         page.get_by_role("button", name="应用").click()
-        assert page.get_by_role("columnheader", name="名次").count() == 1
-        assert page.locator("tbody tr td").first.inner_text() == "1"
-        assert "名次不等于" in page.locator(".note").inner_text()
+        expect(page.get_by_role("columnheader", name="名次")).to_have_count(1)
+        expect(page.locator("tbody tr td").first).to_have_text("1", use_inner_text=True)
+        expect(page.locator(".note")).to_contain_text("名次不等于", use_inner_text=True)
 
 
 def test_a_value_is_entered_and_a_file_names_its_wrong_rows(browser, here, world, tmp_path):
     with visitor(browser, here, "district-values", width="phone", signed_in=OFFICER) as officer:
         page = officer.open(f"/district/{QINGPU}/values")
-        assert page.locator("tbody tr").count() == 50
+        expect(page.locator("tbody tr")).to_have_count(50)
         page.get_by_role("link", name="下一页").click()
-        assert page.locator("tbody tr").count() > 10
+        expect(page.locator("tbody tr").nth(10)).to_be_attached()
 
         page.get_by_role("link", name="填报一个数").click()
         page.get_by_label("指标").select_option("waste_recycling_rate")
@@ -285,17 +286,17 @@ def test_a_value_is_entered_and_a_file_names_its_wrong_rows(browser, here, world
         page.get_by_label("来源", exact=True).fill(HARM)
         page.get_by_label("来源日期").fill("2026-10-15")
         page.get_by_role("button", name="填报").click()
-        assert "三位小数" in page.get_by_role("alert").inner_text()
+        expect(page.get_by_role("alert")).to_contain_text("三位小数", use_inner_text=True)
         assert page.get_by_label("来源", exact=True).input_value() == HARM
         page.get_by_label("数值").fill("144.6")
         page.get_by_role("button", name="填报").click()
-        assert "超出" in page.get_by_role("alert").inner_text()
+        expect(page.get_by_role("alert")).to_contain_text("超出", use_inner_text=True)
         officer.look("wrong")
         page.get_by_label("数值").fill("44.6")
         page.get_by_role("button", name="填报").click()
-        assert "已填报" in page.locator(".note.done").inner_text()
-        assert "44.6%" in page.locator("tbody tr").first.inner_text()
-        assert HARM in page.locator("tbody tr").first.inner_text()
+        expect(page.locator(".note.done")).to_contain_text("已填报", use_inner_text=True)
+        shows(page, "tbody tr", "44.6%")
+        expect(page.locator("tbody tr").first).to_contain_text(HARM, use_inner_text=True)
 
         page.get_by_role("link", name="上传 CSV 文件").click()
         page.get_by_role("link", name="取消").wait_for()
@@ -313,18 +314,20 @@ def test_a_value_is_entered_and_a_file_names_its_wrong_rows(browser, here, world
 
         send(*bad, good)
         table = page.locator("table").first
-        assert [cell.inner_text() for cell in table.locator("tbody th").all()] == ["2", "3", "4"]
-        assert "单位是 %" in table.inner_text()
+        expect(table.locator("tbody th")).to_have_text(["2", "3", "4"])
+        expect(table).to_contain_text("单位是 %", use_inner_text=True)
         officer.look("wrong-rows")
         send(good)
-        assert "全部填报" in page.locator(".note.done").inner_text()
-        assert "1,234.5 吨" in page.locator("tbody tr").first.inner_text()
+        expect(page.locator(".note.done")).to_contain_text("全部填报", use_inner_text=True)
+        shows(page, "tbody tr", "1,234.5 吨")
 
 
 def test_an_auditor_reads_and_is_offered_nothing_to_change(browser, here, world):
     with visitor(browser, here, "district-auditor", signed_in=AUDITOR) as auditor:
         for path in ("reports", "values", "reports/2026-10"):
             page = auditor.open(f"/district/{QINGPU}/{path}")
-            assert page.locator("main form[method=post]").count() == 0
-        assert auditor.open(f"/district/{QINGPU}/values/new").locator("form.filters").count() == 0
-        assert "权限" in page.locator("h1").inner_text()
+            expect(page.locator("main form[method=post]")).to_have_count(0)
+        expect(
+            auditor.open(f"/district/{QINGPU}/values/new").locator("form.filters")
+        ).to_have_count(0)
+        expect(page.locator("h1")).to_contain_text("权限", use_inner_text=True)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from service.identity.tokens import Caller
 from tests.service.published import seal_all
-from tests.service.web.browsing import Site, Visitor, site, visitor
+from tests.service.web.browsing import Site, Visitor, shows, site, visitor
 from tests.service.web.residing import (
     PAYLOAD,
     Messages,
@@ -64,13 +64,13 @@ def sign_up(me: Visitor, messages: Messages) -> None:
     me.look("sign-in-code")
     page.fill("#code", "000000")
     press(page, "登录")
-    assert page.locator(".note.refused").is_visible()
+    expect(page.locator(".note.refused")).to_be_visible()
     page.fill("#code", messages.code("138001380" + "01"))
     press(page, "登录")
     page.select_option("#programme", "sh-2026")
     page.fill("#town_words", "没有这个镇")
     press(page, "查找")
-    assert "没有找到" in page.inner_text("main")
+    shows(page, "main", "没有找到")
     page.fill("#town_words", "夏阳")
     press(page, "查找")
     page.check("input[name=division]")
@@ -98,7 +98,7 @@ def test_the_story_of_a_resident(browser, here, messages):
         give_points(here, holder_id, 1_000)
         seal_all(here.services)
         me.open("/my")
-        assert "1,0" in me.page.inner_text(".balance")
+        shows(me.page, ".balance", "1,0")
         me.look("home")
         activities(me, act["id"], refused["id"])
         redeeming(me)
@@ -115,9 +115,9 @@ def consents(me: Visitor) -> None:
     me.look("consents")
     first = page.locator(".list > li").first
     first.get_by_role("button", name="同意").click()
-    assert "已经同意" in page.inner_text(".note.done")
+    shows(page, ".note.done", "已经同意")
     page.get_by_role("button", name="撤回").first.click()
-    assert "已经撤回" in page.inner_text(".note.done")
+    shows(page, ".note.done", "已经撤回")
 
 
 def activities(me: Visitor, verified: str, refused: str) -> None:
@@ -130,7 +130,7 @@ def activities(me: Visitor, verified: str, refused: str) -> None:
     page.fill("#text", PAYLOAD)
     me.look("appeal")
     press(page, "送出申诉")
-    assert PAYLOAD in page.inner_text("main")
+    shows(page, "main", PAYLOAD)
     me.look("appealed")
     me.open("/my/months")
     page.wait_for_selector("[data-chart][data-drawn=yes] >> nth=1")
@@ -141,7 +141,7 @@ def redeeming(me: Visitor) -> None:
     page = me.open("/my/offers")
     me.look("offers")
     page.get_by_role("link", name="已经兑完的布袋").click()
-    assert page.get_by_text("已兑完").is_visible()
+    expect(page.get_by_text("已兑完")).to_be_visible()
     me.open("/my/offers")
     page.get_by_role("link", name="咖啡一杯").click()
     me.look("offer")
@@ -150,27 +150,28 @@ def redeeming(me: Visitor) -> None:
     again = page.evaluate(TWICE)  # The form's id is the redemption's: a second tap is a retry.
     assert again[0] == again[1]
     page.goto(again[0])
-    assert "兑换成功" in page.inner_text("main")
+    shows(page, "main", "兑换成功")
     me.look("voucher")
     me.open("/my/vouchers")
-    assert page.locator(".list > li").count() == 1
+    expect(page.locator(".list > li")).to_have_count(1)
     me.look("vouchers")
     me.open("/my/offers")
     page.get_by_role("link", name="咖啡一杯").click()
     page.get_by_role("link", name="马上兑换").click()
     press(page, "确认兑换")
-    assert "个人限额" in page.inner_text(".note.refused")
+    shows(page, ".note.refused", "个人限额")
     me.look("redeem-refused")
     me.open("/my/vouchers")
     page.locator(".list a").first.click()
     press(page, "取消兑换")
-    assert "已经取消" in page.inner_text(".note.done")
+    shows(page, ".note.done", "已经取消")
     page.goto(me.site.address + "/my/offers")
     page.get_by_role("link", name="联合志愿服务队").click()
-    assert PAYLOAD in page.inner_text("main")
+    shows(page, "main", PAYLOAD)
     me.look("offer-long")
     page.get_by_role("link", name="马上兑换").click()
     press(page, "确认兑换")
+    page.wait_for_load_state()
     assert "不能取消" not in page.inner_text("main")
     me.look("voucher-long")
 
@@ -199,22 +200,22 @@ def family(me: Visitor) -> None:
     page = me.open("/my/family")
     page.fill("#code", "WRONG-CODE")
     press(page, "开始替家人办事")
-    assert page.input_value("#code") == "WRONG-CODE"
+    expect(page.locator("#code")).to_have_value("WRONG-CODE")
     page.fill("#code", helper_code(me.site, parent))
     press(page, "开始替家人办事")
     me.look("family")
     old = page.context.new_page()
     old.goto(me.site.address + "/my/consents")
     press(page, "代办")
-    assert "您正在替" in page.inner_text("main")
-    assert "300" in page.inner_text(".balance")
+    shows(page, "main", "您正在替")
+    shows(page, ".balance", "300")
     me.look("acting")
     old.get_by_role("button", name="同意").first.evaluate("b => b.form.submit()")
     old.wait_for_load_state()
-    assert "没有任何改动" in old.inner_text("main")  # Shown for oneself, sent while acting.
+    shows(old, "main", "没有任何改动")  # Shown for oneself, sent while acting.
     old.close()
     me.open("/my/profile")
-    assert me.page.locator("h1").inner_text() != "个人资料"  # A delegate sees no profile.
+    expect(me.page.locator("h1")).not_to_have_text("个人资料")  # A delegate sees no profile.
     me.open("/my/code")
     press(me.page, "回到自己")
     me.open("/my/family/child")
@@ -225,7 +226,7 @@ def family(me: Visitor) -> None:
     page.check("input[name=division]")
     me.look("child")
     press(page, "登记")
-    assert "孩子已经登记" in page.inner_text("main")
+    shows(page, "main", "孩子已经登记")
     page.check("input[name=spend]")
     press(page, "生成代码")
     me.look("family-code")
@@ -237,25 +238,25 @@ def account(me: Visitor, messages: Messages) -> None:
     me.open("/my/profile")
     page.fill("#name", "王小明")
     press(page, "保存")
-    assert "已经保存" in page.inner_text("main")
+    shows(page, "main", "已经保存")
     me.look("profile")
     me.open("/my/phone")
     page.fill("#phone", NEW_PHONE)
     press(page, "获取验证码")
     page.fill("#code", messages.code("13900139002"))
     press(page, "更换")
-    assert "手机号已经更换" in page.inner_text("main")
+    shows(page, "main", "手机号已经更换")
     me.open("/my/household")
     page.fill("#persons", "3")
     page.fill("#moved_in_on", "2099-01-01")
     page.select_option("#tier", "1")
     press(page, "申报")
-    assert page.input_value("#moved_in_on") == "2099-01-01"
-    assert page.locator(".note.refused").is_visible()
+    expect(page.locator("#moved_in_on")).to_have_value("2099-01-01")
+    expect(page.locator(".note.refused")).to_be_visible()
     me.look("household-refused")
     page.fill("#moved_in_on", "2019-05-01")
     press(page, "申报")
-    assert "已经申报" in page.inner_text("main")
+    shows(page, "main", "已经申报")
     me.look("household")
     for name in ("security", "reads", "export"):
         me.open(f"/my/{name}")
@@ -270,21 +271,21 @@ def closing(me: Visitor) -> None:
     me.look("close")
     page.check("input[name=sure]")
     press(page, "注销账户")
-    assert page.locator(".note.refused").is_visible()  # The child.
+    expect(page.locator(".note.refused")).to_be_visible()  # The child.
     me.look("close-refused")
     me.open("/my/family")
     child = page.locator(".list > li", has_text="小宝")
     child.get_by_role("button", name="代办", exact=True).click()
-    assert "您正在替" in page.inner_text("main")
+    shows(page, "main", "您正在替")
     me.open("/my/close")
     page.check("input[name=sure]")
     press(page, "注销账户")
-    assert "账户已注销" in page.inner_text("main")
+    shows(page, "main", "账户已注销")
     me.open("/my/close")
     page.check("input[name=forfeit]")
     page.check("input[name=sure]")
     press(page, "注销账户")
-    assert "账户已注销" in page.inner_text("main")
+    shows(page, "main", "账户已注销")
     me.look("closed")
     assert me.open("/my").url.endswith("ended=1")
 
@@ -313,7 +314,7 @@ def test_every_page_looks_right(browser, here, ida, width, language, pages):
     ) as reader:
         for path in pages:
             page = reader.open(f"/my{path}")
-            assert page.locator("h1").count() == 1
+            expect(page.locator("h1")).to_have_count(1)
             if path == "/months":
                 page.wait_for_selector("[data-chart][data-drawn] >> nth=1")
             reader.look("walk" + path.replace("/", "-"))
@@ -334,6 +335,7 @@ def test_long_lists_are_read_page_by_page(browser, here, ida):
         page = reader.open("/my/activities")
         seen = 0
         while True:
+            page.wait_for_load_state()  # A click is over when the next page begins to come.
             seen += page.locator(".list > li").count()
             if not page.locator("a[rel=next]").count():
                 break
@@ -341,7 +343,7 @@ def test_long_lists_are_read_page_by_page(browser, here, ida):
         assert seen == 300
         for path in ("/my/activities?cursor=nonsense", "/my/offers/nonsense", "/my/vouchers/x"):
             page = reader.open(path)
-            assert page.locator("h1").is_visible()
+            expect(page.locator("h1")).to_be_visible()
         reader.look("refused")
 
 
@@ -352,16 +354,16 @@ def test_the_last_seen_pages_are_read_without_a_network_by_their_reader_alone(br
         page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
         for path in ("/my", "/my/vouchers", "/my/consents"):
             reader.open(path)
-        assert not page.locator(".when-offline").is_visible()
+        expect(page.locator(".when-offline")).to_be_hidden()
         reader.context.set_offline(True)
         reader.open("/my")
-        assert "现在没有网络" in page.inner_text(".when-offline")
-        assert page.locator(".balance .large").is_visible()
+        shows(page, ".when-offline", "现在没有网络")
+        expect(page.locator(".balance .large")).to_be_visible()
         reader.look("home")
         reader.open("/my/vouchers")
-        assert page.locator("h1").inner_text() == "我的券"
+        expect(page.locator("h1")).to_have_text("我的券", use_inner_text=True)
         reader.open("/my/consents")
-        assert page.locator("h1").inner_text() == "没有网络"
+        expect(page.locator("h1")).to_have_text("没有网络", use_inner_text=True)
         reader.look("nothing-kept")
         reader.context.set_offline(False)
 
@@ -371,7 +373,7 @@ def test_the_last_seen_pages_are_read_without_a_network_by_their_reader_alone(br
         reader.open("/my/vouchers")
         reader.context.set_offline(True)
         reader.open("/my")
-        assert page.locator("h1").inner_text() == "没有网络"
+        expect(page.locator("h1")).to_have_text("没有网络", use_inner_text=True)
         reader.context.set_offline(False)
         reader.open("/my")
         press(reader.open("/my/more"), "退出登录")

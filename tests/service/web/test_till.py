@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from service.web.browsers import ACCESS
-from tests.service.web.browsing import Site, another, site, visitor
+from tests.service.web.browsing import Site, another, shows, site, visitor
 from tests.service.web.tilling import LONG_ZH, Stall, a_stall, seen_by_camera
 
 pytestmark = pytest.mark.once
@@ -59,7 +59,7 @@ def test_a_clerk_takes_a_voucher_by_its_code_and_takes_it_back(browser, here, st
 
         typed(page, code)
         assert "请不要交付" in reached(page, "refused")
-        assert page.input_value("#code") == code
+        expect(page.locator("#code")).to_have_value(code)
         clerk.look("scan-refused")
 
         page.on("dialog", lambda dialog: dialog.accept())
@@ -67,7 +67,7 @@ def test_a_clerk_takes_a_voucher_by_its_code_and_takes_it_back(browser, here, st
         clerk.look("today")
         page.click("main form.act button")
         page.wait_for_url("**/till/today?done=undone")
-        assert "已撤销" in page.inner_text("main")
+        shows(page, "main", "已撤销")
         page.click("nav a[href='/till']")
         typed(page, code)
         reached(page, "looked")
@@ -84,7 +84,7 @@ def test_without_javascript_the_same_forms_do_it(browser, here, stall):
         page.click("[data-look] button")
         page.click("[data-take] button")
         assert "taken=" in page.url
-        assert "请交付" in page.inner_text(".result.good")
+        shows(page, ".result.good", "请交付")
         page.click(".result button")
         assert "undone=" in page.url
 
@@ -202,7 +202,7 @@ def test_without_a_line_the_till_signs_keeps_and_sends_later(browser, here, stal
         assert (words.count("已核销"), words.count("未核销")) == (2, 1)
         clerk.look("sent")
         page.goto(here.address + "/till/double-uses")
-        assert "已用过" in page.inner_text("table")
+        shows(page, "table", "已用过")
     today = stall.api("GET", "/v1/consumptions?limit=200")["consumptions"]
     assert sum(one["offline"] for one in today) == 2
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.service.web.browsing import Site, site, visitor
+from tests.service.web.browsing import Site, shows, site, visitor
 from tests.service.web.tilling import LONG_ZH, XSS, Stall, a_stall
 
 pytestmark = pytest.mark.once
@@ -58,7 +59,7 @@ def test_all_pages_of_a_manager_look_right(browser, here, stall, full, width, la
     with visitor(browser, here, "office", **more) as manager:
         for number, path in enumerate((*PAGES, *full)):
             page = manager.open(f"/till{path}")
-            assert page.locator("main h1").count() == 1, path
+            expect(page.locator("main h1")).to_have_count(1)
             manager.look(f"{number:02}-{path.strip('/').partition('/')[0] or 'scan'}")
             assert page.evaluate("window.hurt") is None, path
             if language == "en":
@@ -85,7 +86,7 @@ def test_a_manager_confirms_one_settlement_and_takes_the_files_away(
     with visitor(browser, here, "money", signed_in=stall.caller(MANAGER)) as manager:
         page = manager.open("/till/settlements")
         page.click(f"a[href='/till/settlements/{settlement}']")
-        assert "¥50.50" in page.inner_text(".figures .lead")
+        shows(page, ".figures .lead", "¥50.50")
         for ending, begins in (("csv", b"\xef\xbb\xbf"), ("xlsx", b"PK")):
             with page.expect_download() as download:
                 page.click(f"a[href$='lines.{ending}']")
@@ -95,7 +96,7 @@ def test_a_manager_confirms_one_settlement_and_takes_the_files_away(
         file = {"name": "books.csv", "mimeType": "text/csv", "buffer": rows}
         page.set_input_files("#file", files=[file])
         page.click("form[enctype] button")
-        assert page.locator("main table").count() == 2
+        expect(page.locator("main table")).to_have_count(2)
         manager.look("compared")
         broken = {"name": "books.csv", "mimeType": "text/csv", "buffer": b"nothing\n1\n"}
         page.set_input_files("#file", files=[broken])
@@ -108,11 +109,11 @@ def test_a_manager_confirms_one_settlement_and_takes_the_files_away(
         assert page.is_visible(".note.refused")
         page.once("dialog", lambda dialog: dialog.accept())
         page.click("button.primary")
-        assert "您已确认" in page.inner_text(".note.done")
+        shows(page, ".note.done", "您已确认")
         page.click("summary:text('不对')")
         page.fill("#reason", f"少了两笔{XSS}")
         page.click("button.danger")
-        assert "少了两笔" in page.inner_text(".note.warn")
+        shows(page, ".note.warn", "少了两笔")
         manager.look("disputed")
 
 
@@ -125,27 +126,28 @@ def test_a_manager_drafts_an_offer_stocks_and_pauses_it(browser, here, stall, tm
             page.fill(f"#{name}", text)
         page.click("main form button.primary")
         assert page.is_visible(".note.refused")
-        assert page.input_value("#title_zh") == texts["title_zh"]
+        expect(page.locator("#title_zh")).to_have_value(texts["title_zh"])
         manager.look("refused")
         page.fill("#price_points", "60")
         page.click("main form button.primary")
-        assert "草稿已保存" in page.inner_text(".note.done")
-        assert "¥12.50" in page.inner_text(".facts")
+        shows(page, ".note.done", "草稿已保存")
+        shows(page, ".facts", "¥12.50")
         assert page.evaluate("window.hurt") is None
         page.click("a[href$='/draft']")
-        assert page.input_value("#on_sale_from") == "2026-12-01T08:00"
+        expect(page.locator("#on_sale_from")).to_have_value("2026-12-01T08:00")
         page.fill("#price_points", "70")
         page.click("main form button.primary")
-        assert page.locator("main tbody tr").count() == 2
+        expect(page.locator("main tbody tr")).to_have_count(2)
 
         page = manager.open(f"/till/offers/{stall.offer_id}")
         before = int(page.inner_text(".figures dd >> nth=1").split()[0])
         page.fill("#units", "-5")
         page.click("form[action$='/stock'] button")
+        page.wait_for_load_state()
         assert int(page.inner_text(".figures dd >> nth=1").split()[0]) == before - 5
         page.fill("#units", "很多")
         page.click("form[action$='/stock'] button")
-        assert page.input_value("#units") == "很多"
+        expect(page.locator("#units")).to_have_value("很多")
         picture = {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
         page.set_input_files("#picture", files=[picture])
         page.click("form[action$='/picture'] button")
@@ -153,13 +155,13 @@ def test_a_manager_drafts_an_offer_stocks_and_pauses_it(browser, here, stall, tm
         page.once("dialog", lambda dialog: dialog.accept())
         page.fill("#reason", "咖啡机维修")
         page.click("form[action$='/pause'] button")
-        assert "已暂停兑换" in page.inner_text(".note.done")
+        shows(page, ".note.done", "已暂停兑换")
 
         page = manager.open(f"/till/offers/{stall.pool_id}")
         codes = {"name": "codes.txt", "mimeType": "text/plain", "buffer": b"CINEMA-1\nCINEMA-2\n"}
         page.set_input_files("#file", files=[codes])
         page.click("form[action$='/codes'] button")
-        assert "券码已导入" in page.inner_text(".note.done")
+        shows(page, ".note.done", "券码已导入")
         assert page.inner_text(".figures dd >> nth=1").startswith("2")
 
 
@@ -174,10 +176,10 @@ def test_a_manager_sees_to_shops_devices_people_and_systems(browser, here, stall
         page.fill("#division", "999999999")
         page.click("main form button.primary")
         assert page.is_visible(".note.refused")
-        assert page.input_value("#name_zh") == "公园路二店"
+        expect(page.locator("#name_zh")).to_have_value("公园路二店")
         page.fill("#division", "310118001")
         page.click("main form button.primary")
-        assert "公园路二店" in page.inner_text("main")
+        shows(page, "main", "公园路二店")
 
         page.fill("#name", "三号收银台")
         page.click("form[action$='/scanners'] button")
@@ -190,7 +192,7 @@ def test_a_manager_sees_to_shops_devices_people_and_systems(browser, here, stall
         page.fill("#display_name", "王芳")
         page.fill("#login", "Wang Fang")
         page.click("form[action$='/staff'] button")
-        assert page.input_value("#login") == "Wang Fang"
+        expect(page.locator("#login")).to_have_value("Wang Fang")
         page.fill("#login", f"wang.{uuid4().hex[:6]}")
         page.click("form[action$='/staff'] button")
         link = page.inner_text(".secret")
@@ -204,7 +206,7 @@ def test_a_manager_sees_to_shops_devices_people_and_systems(browser, here, stall
         assert page.inner_text(".secret").startswith("whsec_")
         page.click("main a.button")
         page.click("form[action$='/ping'] button")
-        assert "测试消息" in page.inner_text("main ul.list")
+        shows(page, "main ul.list", "测试消息")
 
         page = manager.open("/till/agreements")
         page.click("summary")
