@@ -171,16 +171,6 @@ def of_programme(
     return true() if who.programme == ALL else column == who.programme
 
 
-def of_programme_holder(
-    session: Session, who: Granted, column: InstrumentedAttribute[UUID]
-) -> ColumnElement[bool]:
-    """A list's condition on its column of programmes' own holders."""
-    if who.programme == ALL:
-        return true()
-    own = select(Programme.holder_id).where(Programme.code == who.programme)
-    return column == session.scalar(own)
-
-
 def of_residents(caller: Caller) -> ColumnElement[bool]:
     """A list's condition on the joined ``Participant``."""
     within = Participant.division_code.startswith(caller.scope, autoescape=True)

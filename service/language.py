@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from flask import has_request_context, request
 
+LANGUAGE = "tanhui_lang"  # The cookie of the language that a reader of the pages chose.
+
 
 class Text(NamedTuple):
     """A text for people, in both languages."""
@@ -22,7 +24,7 @@ def language() -> str:
     asked = request.args.get("lang", "")
     if asked in ("zh-CN", "en"):
         return asked
-    if not request.path.startswith("/v1/") and (kept := request.cookies.get("tanhui_lang")):
+    if not request.path.startswith("/v1/") and (kept := request.cookies.get(LANGUAGE)):
         return "en" if kept == "en" else "zh-CN"
     best = request.accept_languages.best_match(["zh-CN", "zh", "en"], default="zh-CN")
     return "en" if best == "en" else "zh-CN"

@@ -237,11 +237,11 @@ def demo_text(demo: Demo) -> str:
     )
     parts += [report_text(report) for report in demo.reports]
     parts.append(
-        "go on:\n"
+        "go on, in the browser: / and /sign-in, with any phone number; or by commands:\n"
         f"  tanhui token resident --subject {demo.holder_id}\n"
         f"  tanhui token merchant --scope {MERCHANT_ID}\n"
         "  tanhui token district_officer --scope 310118\n"
-        "  tanhui report 310118 --month 2016-04\n"
+        "  tanhui reports show 310118 2016-04 --format pdf --output 2016-04.pdf\n"
         "  tanhui audit"
     )
     return "\n\n".join(parts)

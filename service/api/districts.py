@@ -1,6 +1,5 @@
 """A district's month."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from service.api.resources import Blueprint
+from service.api.wire import MONTH, Month
 from service.auth import requires
 from service.authorisation import DIVISION
 from service.districts.published.month import report
@@ -17,25 +17,9 @@ bp = Blueprint(
     "districts", __name__, url_prefix="/v1/districts", description="区县 · District reports"
 )
 
-_MONTH = "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$"
-
-
-class Month(fields.Date):
-    """The first day of a month; written YYYY-MM, where strptime takes more."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not re.fullmatch(_MONTH, str(value)):
-            raise self.make_error("invalid")
-        return super()._deserialize(value, *args, **kwargs)
-
 
 class ReportQuery(Schema):
-    month = Month(
-        required=True,
-        format="%Y-%m",
-        error_messages={"invalid": "Not a month, as in 2016-04."},
-        metadata={"format": "year-month", "pattern": _MONTH, "example": "2016-04"},
-    )
+    month = Month(required=True)
 
 
 class FiguresResponse(Schema):
@@ -69,7 +53,7 @@ class SpentResponse(Schema):
 class ReportResponse(Schema):
     division_code = fields.String()
     division_name = fields.String()
-    month = fields.String(metadata={"pattern": _MONTH, "example": "2016-04"})
+    month = fields.String(metadata={"pattern": MONTH, "example": "2016-04"})
     version = fields.Integer(metadata={"description": "of the report as it was issued last"})
     as_of = fields.AwareDateTime(format="iso")
     rows = fields.List(fields.Nested(RowResponse))

@@ -54,7 +54,7 @@ def staff() -> None:
 @click.option("--name", required=True, callback=_name, help="As others read it.")
 @_by
 def add(login: str, name: str, by: str) -> None:
-    """Invite somebody: prints the invitation, good for seven days, and its page."""
+    """Invite somebody: prints the address of the invitation, good for seven days."""
     now = datetime.now(UTC)
 
     def work(session: Session, services: Services, actor: Actor) -> members.Invited:
@@ -171,13 +171,10 @@ def _done(by: str, work: Callable[[Session, Services, Actor], Any]) -> Any:
 
 
 def _hand_over(invited: members.Invited) -> None:
-    click.echo(invited.invitation)
+    # A secret: on stdout, whose reader asked for it, and not where messages are kept.
+    click.echo(f"{Settings.from_env().public_url}/staff/invitation/{invited.invitation}")
     ends = _seconds(invited.staff.invitation_ends_at)
-    click.echo(f"{invited.staff.login} is invited until {ends} (see above):", err=True)
-    page = (
-        f"{Settings.from_env().public_url}/staff/invitation/…"  # Its end, a secret, is on stdout.
-    )
-    click.echo(page, err=True)
+    click.echo(f"{invited.staff.login} is invited until {ends}, at this address", err=True)
 
 
 def _get(session: Session, login: str) -> Staff:

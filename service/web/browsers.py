@@ -17,10 +17,12 @@ from flask import Response, g, request
 
 from service.identity.logins.sessions import limits
 from service.identity.tokens import Caller, InvalidToken
+from service.language import LANGUAGE
 from service.services import services
 from service.web.asking import ask
+from service.web.cookies import keep, kept
 
-ACCESS, REFRESH, VISIT, LANGUAGE = "tanhui_access", "tanhui_refresh", "tanhui_visit", "tanhui_lang"
+ACCESS, REFRESH, VISIT = "tanhui_access", "tanhui_refresh", "tanhui_visit"
 ACTING = "tanhui_acting"  # For whom a resident acts (service.web.resident.acting).
 FORM_TOKEN = "form_token"  # noqa: S105 - a field's name.
 LANGUAGE_S = 365 * 24 * 60 * 60
@@ -29,7 +31,7 @@ _ROLE = "tanhui_role"  # How long the cookies last depends on it; it opens nothi
 
 def caller() -> Caller | None:
     """Whose browser it is; None: nobody has signed in here, or no more."""
-    token = request.cookies.get(ACCESS, "")
+    token = kept(ACCESS)
     try:
         found = services().tokens.check(token)
     except InvalidToken:
@@ -52,13 +54,13 @@ def signed_in(tokens: dict[str, Any]) -> Caller:
 
 def leave_before() -> None:
     """Before another sign-in in this browser: what was carried on here so far has ended."""
-    if before := request.cookies.get(REFRESH):
+    if before := kept(REFRESH):
         ask("POST", "/v1/auth/logout", body={"refresh_token": before[:200]})
 
 
 def signed_out() -> None:
     """End the session, here and at the API."""
-    newest = g.get("new_cookies", {}).get(REFRESH) or request.cookies.get(REFRESH, "-")
+    newest = g.get("new_cookies", {}).get(REFRESH) or kept(REFRESH) or "-"
     ask("POST", "/v1/auth/logout", body={"refresh_token": newest[:200]})
     forget()
 
@@ -81,7 +83,7 @@ def form_token() -> str:
     Nor does a form count that was shown while one acted for somebody else.
     """
     key = services().keyring.derived("page forms")
-    about = f"{_visit()} {request.cookies.get(ACTING, '')}"
+    about = f"{_visit()} {kept(ACTING)}"
     digest = hmac.digest(key, about.encode(), hashlib.sha256)
     return urlsafe_b64encode(digest[:24]).decode()
 
@@ -90,43 +92,33 @@ def is_own_form() -> bool:
     """Whether the form of this request was one of our pages' in this browser."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
-    if VISIT not in request.cookies:
+    if not kept(VISIT):
         return False
     return hmac.compare_digest(request.form.get(FORM_TOKEN, "").encode(), form_token().encode())
 
 
 def set_cookies(answer: Response) -> Response:
     """Write what this request changed."""
-    secure = services().settings.public_url.startswith("https:")
-
-    def keep(name: str, value: str, max_age: int | None) -> None:
-        if value:
-            answer.set_cookie(
-                name, value, max_age=max_age, secure=secure, httponly=True, samesite="Lax"
-            )
-        else:
-            answer.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
-
     if new := g.get("new_cookies"):
         age = int(limits(new[_ROLE] or "resident").idle.total_seconds())
         for name, value in new.items():
-            keep(name, value, age)
-    if "visit" in g and request.cookies.get(VISIT) != g.visit:
-        keep(VISIT, g.visit, None)
+            keep(answer, name, value, for_s=age)
+    if "visit" in g and kept(VISIT) != g.visit:
+        keep(answer, VISIT, g.visit)
     if (asked := request.args.get("lang")) in ("zh-CN", "en"):
-        keep(LANGUAGE, asked, LANGUAGE_S)
+        answer.set_cookie(LANGUAGE, asked, max_age=LANGUAGE_S, samesite="Lax")
     return answer
 
 
 def _visit() -> str:
     if "visit" not in g:
-        g.visit = request.cookies.get(VISIT) or secrets.token_urlsafe(16)
+        g.visit = kept(VISIT) or secrets.token_urlsafe(16)
     found: str = g.visit
     return found
 
 
 def _carried_on() -> Caller | None:
-    if not (refresh := request.cookies.get(REFRESH, "")):
+    if not (refresh := kept(REFRESH)):
         return None
     again = str(uuid5(NAMESPACE_URL, hashlib.sha256(refresh.encode()).hexdigest()))
     body = {"refresh_token": refresh[:200], "request_id": again}

@@ -1,8 +1,10 @@
 """Signing in and out by pages: residents by a code on their phone, staff by password and code."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from service.authorisation import MERCHANT_ROLES
@@ -14,7 +16,7 @@ from service.web.devices import device_name
 from service.web.guards import home_of, is_local, open_page
 from service.web.rendering import render, see_other
 from service.web.resident.live_code import sign_off
-from service.web.towns import programmes, towns
+from service.web.towns import open_programmes, towns
 
 bp = Blueprint("enter", __name__)
 guards.register(bp)
@@ -194,7 +196,11 @@ def _sign_up_form(sign_up_token: str, refused: Answer | None = None) -> Response
 
 
 def _options(session: Session) -> list[tuple[str, str]]:
-    return [(one.code, chosen(Text(one.name_zh, one.name_en))) for one in programmes(session)]
+    found = [
+        (one.code, chosen(Text(one.name_zh, one.name_en)))
+        for one in open_programmes(session, now=datetime.now(UTC))
+    ]
+    return found if len(found) == 1 else [("", _("请选择")), *found]
 
 
 def _again(template: str, refused: Answer, **values: Any) -> Response:

@@ -1,8 +1,10 @@
 """Finding the town that somebody lives in, by some characters of its name or its district's."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from activities.catalogue.models import Programme
@@ -37,5 +39,15 @@ def towns(session: Session, words: str) -> list[Town]:
 
 
 def programmes(session: Session) -> list[Programme]:
-    """Those that one can take part in."""
-    return list(session.query(Programme).order_by(Programme.code))
+    """All of them, also those that are over."""
+    return list(session.scalars(select(Programme).order_by(Programme.code)))
+
+
+def open_programmes(session: Session, *, now: datetime) -> list[Programme]:
+    """Those whose days have begun, each by its own clock, and are not over."""
+
+    def is_open(one: Programme) -> bool:
+        today = now.astimezone(ZoneInfo(one.zone)).date()
+        return one.valid_from <= today and (one.valid_to is None or today < one.valid_to)
+
+    return [one for one in programmes(session) if is_open(one)]

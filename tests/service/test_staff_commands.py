@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -63,7 +64,7 @@ def test_the_first_administrator_comes_by_commands(own, fresh_database):
     granted = own("staff", "grant", "li.na", "administrator", "--by", "root")
 
     assert (added.exit_code, granted.exit_code) == (0, 0), (added.output, granted.exception)
-    assert len(added.stdout.strip()) == 43
+    assert len(_invitation(added)) == 43
     assert granted.stdout.strip().endswith("li.na is administrator of every programme")
     (one,) = json.loads(own("staff", "list", "--json").stdout)
     assert (one["login"], one["state"]) == ("li.na", "invited")
@@ -82,11 +83,17 @@ def test_the_first_administrator_comes_by_commands(own, fresh_database):
 def test_a_printed_invitation_lets_in(run, services: Services):
     login = f"li-{uuid4().hex[:8]}"
     by = _somebody(services)
-    printed = run("staff", "add", login, "--name", "李娜", "--by", by).stdout.strip()
+    printed = _invitation(run("staff", "add", login, "--name", "李娜", "--by", by))
 
     begun = invitations.begin(services, printed, PASSWORD, now=datetime.now(UTC))
 
     assert login in begun.otpauth_uri
+
+
+def _invitation(printed: Result) -> str:
+    page, _, invitation = printed.stdout.strip().rpartition("/")
+    assert re.fullmatch(r"https?://.+/staff/invitation", page)
+    return invitation
 
 
 def _somebody(services: Services) -> str:
@@ -110,13 +117,13 @@ def test_block_unblock_reset_and_end_say_what_they_did(run, app, services):
     assert ended.startswith(f"grant {grant_id} of {clerk.login} ended at 20")
     reset = run("staff", "reset", clerk.login, "--by", by)
     assert f"{clerk.login} is invited until 20" in reset.stderr
-    assert len(reset.stdout.strip()) == 43
+    assert len(_invitation(reset)) == 43
 
 
 def test_the_only_administrator_gets_in_again_by_the_machine(run, services, app):
     login = _somebody(services)
 
-    assert len(run("staff", "reset", login, "--by", login).stdout.strip()) == 43
+    assert len(_invitation(run("staff", "reset", login, "--by", login))) == 43
 
 
 def test_a_refusal_is_one_line(run, services):

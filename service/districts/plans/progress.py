@@ -151,8 +151,9 @@ def _no_value(wanted: Wanted) -> Text:
     target = amount(wanted.target_thousandths, wanted.unit)
     comparison = COMPARISONS[wanted.comparison]
     return Text(
-        f"目标：{wanted.year} 年{comparison.zh} {target.zh}；尚无填报数据。",
-        f"Target: {comparison.en} {target.en} in {wanted.year}; nothing has been reported yet.",
+        f"目标：{wanted.year} 年{comparison.zh} {target.zh}；尚无当年或更早的填报数据。",
+        f"Target: {comparison.en} {target.en} in {wanted.year};"
+        " nothing has been reported for that year or earlier.",
     )
 
 

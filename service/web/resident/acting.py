@@ -14,9 +14,9 @@ from uuid import UUID
 
 from flask import Response, g, request, url_for
 
-from service.services import services
 from service.web.asking import Refused, ask, get
 from service.web.browsers import ACTING
+from service.web.cookies import keep, kept
 from service.web.guards import page_for
 from service.web.rendering import render, see_other
 from service.web.resident import bp
@@ -34,7 +34,7 @@ class ActingFor:
 
 def acting_for() -> ActingFor | None:
     """For whom this browser acts; None: for oneself."""
-    written, _, name = request.cookies.get(ACTING, "").partition(":")
+    written, _, name = kept(ACTING).partition(":")
     try:
         return ActingFor(UUID(written), unquote(name))
     except ValueError:
@@ -85,22 +85,20 @@ def act() -> Response:
     wanted = request.form.get("delegation_id", "")
     answer = see_other(url_for(".home"))
     if not wanted:
-        answer.delete_cookie(ACTING, httponly=True, samesite="Lax")
+        keep(answer, ACTING, "")
         return answer
     listed = get("/v1/me/acting-for")["acting_for"]
     found = next((each for each in listed if each["id"] == wanted), None)
     if found is None:
         return see_other(url_for(".family"))
-    secure = services().settings.public_url.startswith("https:")
-    kept = f"{found['id']}:{quote(found['name'] or '')}"
-    answer.set_cookie(ACTING, kept, secure=secure, httponly=True, samesite="Lax")
+    keep(answer, ACTING, f"{found['id']}:{quote(found['name'] or '')}")
     return answer
 
 
 def _over(found: ActingFor) -> Response:
     """Nothing is done in one's own name that was meant for another."""
     answer = render("resident/acting_over.html", status=409, over=found)
-    answer.delete_cookie(ACTING, httponly=True, samesite="Lax")
+    keep(answer, ACTING, "")
     return answer
 
 

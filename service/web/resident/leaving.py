@@ -5,6 +5,7 @@ from flask_babel import gettext as _
 
 from service.web import browsers
 from service.web.asking import Answer, Refused, ask
+from service.web.cookies import keep
 from service.web.rendering import render
 from service.web.resident import bp
 from service.web.resident.acting import my_page
@@ -53,7 +54,7 @@ def close_for_good() -> Response:
         browsers.forget()
         g.page_caller = None
     answer = render("resident/closed.html", closed=done.body, of_child=of_child)
-    answer.delete_cookie(browsers.ACTING, httponly=True, samesite="Lax")
+    keep(answer, browsers.ACTING, "")
     if of_child is None:
         answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer

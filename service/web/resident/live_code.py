@@ -15,8 +15,8 @@ from flask import Response, jsonify, request, url_for
 from flask_babel import gettext as _
 
 from rewards.tills.live_codes import STEP_S, LiveCode, step_of, written
-from service.services import services
 from service.web.asking import Answer, ask, get
+from service.web.cookies import keep, kept
 from service.web.devices import device_name
 from service.web.rendering import render, see_other
 from service.web.resident import bp
@@ -52,7 +52,7 @@ def set_up() -> Response:
     if (phone := phone_kept()) and request.form.get("what") == "end":
         ask("DELETE", f"/v1/code-devices/{phone.device_id}")
         answer = see_other(url_for(".live_code", done="ended"))
-        answer.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        keep(answer, COOKIE, "", samesite="Strict")
         return answer
     sent = request.form.get("device_id", "")
     device_id = sent if re.fullmatch("[0-9a-f-]{36}", sent) else str(uuid4())
@@ -60,15 +60,8 @@ def set_up() -> Response:
     if made.refused or made.body["key"] is None:
         return _page(made)
     answer = see_other(url_for(".live_code"))
-    secure = services().settings.public_url.startswith("https:")
-    answer.set_cookie(
-        COOKIE,
-        f"{made.body['id']}.{made.body['key']}",
-        max_age=COOKIE_S,
-        secure=secure,
-        httponly=True,
-        samesite="Strict",
-    )
+    value = f"{made.body['id']}.{made.body['key']}"
+    keep(answer, COOKIE, value, for_s=COOKIE_S, samesite="Strict")
     return answer
 
 
@@ -90,12 +83,12 @@ def sign_off(answer: Response) -> None:
     """Before somebody signs out here: this browser shows no more of their codes."""
     if phone := phone_kept():
         ask("DELETE", f"/v1/code-devices/{phone.device_id}")
-        answer.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        keep(answer, COOKIE, "", samesite="Strict")
 
 
 def phone_kept() -> Phone | None:
     """What this browser keeps, whether or not it is still good."""
-    if not (found := _KEPT.fullmatch(request.cookies.get(COOKIE, ""))):
+    if not (found := _KEPT.fullmatch(kept(COOKIE))):
         return None
     try:
         return Phone(UUID(found[1]), urlsafe_b64decode(found[2] + "="))

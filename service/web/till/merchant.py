@@ -9,6 +9,7 @@ from flask import request
 
 from service.language import Text, chosen
 from service.web.asking import get
+from service.web.cookies import kept
 from service.web.guards import page_caller
 from service.web.rendering import BEIJING
 
@@ -46,9 +47,8 @@ def named(row: dict[str, Any], what: str) -> str:
 def shop_here(open_shops: list[dict[str, Any]]) -> str:
     """The id of the shop where this browser stands: the chosen one, or the only one; or ""."""
     ids = [one["id"] for one in open_shops]
-    kept = request.cookies.get(SHOP, "")
-    if kept in ids:
-        return kept
+    if (chosen_id := kept(SHOP)) in ids:
+        return chosen_id
     return str(ids[0]) if len(ids) == 1 else ""
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from flask import Response, request, url_for
 
 from service.web.asking import Answer, ask, get
+from service.web.cookies import keep
 from service.web.guards import page_for
 from service.web.rendering import render, see_other
 from service.web.till import bp
@@ -92,9 +93,7 @@ def undo() -> Response:
 def stand() -> Response:
     """In which shop this browser stands, until another is chosen."""
     answer = see_other(url_for("till.home"))
-    answer.set_cookie(
-        SHOP, request.form.get("shop_id", "")[:36], max_age=YEAR_S, httponly=True, samesite="Lax"
-    )
+    keep(answer, SHOP, request.form.get("shop_id", "")[:36], for_s=YEAR_S)
     return answer
 
 

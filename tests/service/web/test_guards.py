@@ -227,3 +227,24 @@ def test_a_database_that_is_away_is_told_on_a_page(settings):
             url
         )
     assert browser_of(away, caller).get("/district").headers["Retry-After"] == "2"
+
+
+def test_over_https_no_other_host_of_the_domain_can_plant_a_cookie(settings):
+    app = create_app(replace(settings, public_url="https://carbon.example.cn", rate_limits=0.0))
+    try:
+        _, cookies = session_of(app)
+        client = app.test_client()
+        for name, value in cookies.items():
+            client.set_cookie(name, value)  # As any host of example.cn could.
+        planted = client.get("/my", headers=PAGE)
+        for name, value in cookies.items():
+            client.set_cookie(f"__Host-{name}", value, secure=True)
+        own = client.get("/my", base_url="https://localhost", headers=PAGE)
+    finally:
+        app.extensions["tanhui"].database.dispose()
+
+    assert urlsplit(planted.location).path == "/sign-in"
+    assert own.status_code == 200
+    lines = own.headers.getlist("Set-Cookie")
+    assert {line.partition("=")[0] for line in lines} >= {f"__Host-{ACCESS}", f"__Host-{REFRESH}"}
+    assert all({"Secure", "HttpOnly", "Path=/"} <= set(line.split("; ")) for line in lines)
