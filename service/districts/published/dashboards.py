@@ -156,13 +156,14 @@ def _sum(parts: Sequence[_Part], count: int) -> Summed:
     left_out = sum(part.row["left_out"] or (part.row["figures"] is None) for part in parts)
     if left_out and not shown:
         return {"figures": None, "left_out": left_out}
-    known = [each["residents"] for each in shown if each["residents"] is not None]
-    residents = sum(known) // max(count, 1) // MIN_RESIDENTS * MIN_RESIDENTS
+    activities = sum(each["activities"] for each in shown)
+    residents = sum(each["residents"] or 0 for each in shown) // max(count, 1)
+    tens = residents // MIN_RESIDENTS * MIN_RESIDENTS
     figures: Figures = {
-        "activities": sum(each["activities"] for each in shown),
+        "activities": activities,
         "saved_mg_co2e": sum(each["saved_mg_co2e"] for each in shown),
         "earned_points": sum(each["earned_points"] for each in shown),
-        "residents": residents if known or not shown else None,
+        "residents": tens or (None if activities else 0),  # On average fewer than ten are not none.
     }
     return {"figures": figures, "left_out": left_out}
 

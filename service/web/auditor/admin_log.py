@@ -3,7 +3,7 @@
 from flask import Response
 
 from service.web.asking import download
-from service.web.auditor import bp
+from service.web.auditor import bp, words
 from service.web.auditor.filters import asked, listed, typed
 from service.web.guards import page_for
 from service.web.rendering import render
@@ -20,7 +20,9 @@ def admin_log() -> Response:
     found = listed("/v1/admin-log", "acts", asked(form, **_DAYS))
     for act in found.rows:
         act["changes"] = _changes(act["before"], act["after"])
-    return render("auditor/admin_log.html", status=found.status, found=found, form=form)
+    return render(
+        "auditor/admin_log.html", status=found.status, found=found, form=form, words=words
+    )
 
 
 @bp.get("/admin-log.ndjson")

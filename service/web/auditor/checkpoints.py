@@ -4,7 +4,7 @@ from flask import Response
 
 from service.services import services
 from service.web.asking import Refused, ask
-from service.web.auditor import bp
+from service.web.auditor import bp, words
 from service.web.auditor.filters import listed, typed
 from service.web.guards import page_for
 from service.web.rendering import render
@@ -15,7 +15,7 @@ from service.web.rendering import render
 def checkpoints() -> Response:
     """The published checkpoints, the newest first; two of them can be compared."""
     found = listed("/v1/audit/checkpoints", "checkpoints", {})
-    return render("auditor/checkpoints.html", status=found.status, found=found)
+    return render("auditor/checkpoints.html", status=found.status, found=found, words=words)
 
 
 @bp.get("/log/compare")

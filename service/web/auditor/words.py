@@ -1,5 +1,7 @@
 """What kinds and states are called on the auditor's pages; a code without a name stays a code."""
 
+from base64 import b64encode
+
 from flask_babel import gettext as _
 
 from service.printing import grams
@@ -75,6 +77,26 @@ def amount(value: int | None, unit: str) -> str:
         return f"{'-' if value < 0 else ''}{grams(abs(value))} g"
     told: str = _("%(points)s 分", points=number(value))
     return told
+
+
+def as_signed(root: str) -> str:
+    """A tree's root as the signed checkpoints write it, so that the two can be compared."""
+    return b64encode(bytes.fromhex(root)).decode()
+
+
+def channel(name: str) -> str:
+    """By which way staff acted."""
+    known: dict[str, str] = {"api": _("页面或接口"), "command": _("命令行")}
+    return known.get(name, name)
+
+
+def fact(value: object) -> object:
+    """A value of the admin log as people write it."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    return value
 
 
 def audit_state(state: str) -> tuple[str, str]:

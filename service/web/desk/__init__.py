@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, g
 
 from service.web import guards
-from service.web.desk import menu, words
+from service.web.desk import codes, menu, words
 
 bp = Blueprint("desk", __name__, url_prefix="/desk")
 guards.register(bp)
@@ -20,6 +20,7 @@ def _words() -> dict[str, Any]:
         "label": words.label,
         "kind_of": words.kind_of,
         "state_word": words.state_word,
+        "term": codes.term,
         "is_chinese": words.is_chinese,
         "waited": words.waited,
     }

@@ -6,16 +6,14 @@ from uuid import UUID
 from flask import Response, abort, request, url_for
 from flask_babel import gettext as _
 
-from service.authorisation import only_programme
 from service.language import language
-from service.services import services
 from service.web.asking import Answer, ask, get
 from service.web.desk import bp
+from service.web.desk.programmes import own_programmes
 from service.web.desk.shapes import Facts, Field, Figures, Filters, Form, Table, Typed
 from service.web.desk.showing import page, rows_of
-from service.web.guards import page_caller, page_for
+from service.web.guards import page_for
 from service.web.rendering import number, yuan
-from service.web.towns import programmes
 
 
 @bp.route("/budgets", methods=["GET", "POST"])
@@ -38,8 +36,8 @@ def budgets() -> Response:
         _("设立"),
         (
             Field("programme", _("项目"), "choice", options=own_programmes()),
-            *_fields({}),
             Field("valid_from", _("起始日"), "day"),
+            *_fields({}),
         ),
     )
     return page(_("预算"), table, side=[form])
@@ -163,16 +161,6 @@ def liability() -> Response:
             empty=_("还没有商品。"),
         ),
     )
-
-
-def own_programmes() -> list[tuple[str, str]]:
-    """Programmes that the reader's grant reaches, by code and name."""
-    own = only_programme(page_caller())
-    found = services().database.transact(
-        lambda session: [(one.code, one.name_zh, one.name_en) for one in programmes(session)]
-    )
-    english = language() == "en"
-    return [(code, en if english else zh) for code, zh, en in found if own in (None, code)]
 
 
 def _fields(one: dict[str, Any]) -> list[Field]:

@@ -9,8 +9,9 @@ from werkzeug.exceptions import NotFound
 from service.language import language
 from service.web.asking import get
 from service.web.desk import bp
-from service.web.desk.shapes import Facts, Note, Table
-from service.web.desk.showing import page, rows_of
+from service.web.desk.programmes import behaviour_names, programme_filter
+from service.web.desk.shapes import Facts, Filters, Note, Row, Table
+from service.web.desk.showing import asked, page, rows_of
 from service.web.guards import page_for
 
 ROWS_MAX = 200
@@ -21,8 +22,8 @@ PAGES_MAX = 20
 @page_for("operator")
 def rules() -> Response:
     """By which rules acts are verified."""
-    rows, more = rows_of("/v1/catalogue/rules", "rules")
-    shown = [one | {"kind": one["parameters"].get("kind", ""), "rule": _name(one)} for one in rows]
+    rows, more = _of_programme("/v1/catalogue/rules", "rules")
+    shown = [one | {"rule": name_of(one)} for one in _with_behaviours(rows)]
     columns = [
         ("rule", _("规则版本")),
         ("programme", _("项目")),
@@ -35,6 +36,7 @@ def rules() -> Response:
     return page(
         _("核证规则"),
         _to_drafts(),
+        Filters((programme_filter(),), _("筛选")),
         Table(_("已批准的规则，含旧版本"), columns, shown, next_cursor=more),
     )
 
@@ -43,9 +45,10 @@ def rules() -> Response:
 @page_for("operator")
 def methods() -> Response:
     """How acts are quantified."""
-    rows, more = rows_of("/v1/catalogue/methods", "methods")
+    rows, more = _of_programme("/v1/catalogue/methods", "methods")
     shown = [
-        one | {"rule": _name(one), "factor": (one["factor"] or {}).get("code")} for one in rows
+        one | {"rule": name_of(one), "factor": (one["factor"] or {}).get("code")}
+        for one in _with_behaviours(rows)
     ]
     columns = [
         ("rule", _("方法学版本")),
@@ -57,17 +60,22 @@ def methods() -> Response:
         ("valid_to", _("截止日（不含）")),
         ("document", _("依据文件")),
     ]
-    table = Table(_("已批准的方法学，含旧版本"), columns, shown, link=_method_url, next_cursor=more)
-    return page(_("方法学"), _to_drafts(), table)
+    return page(
+        _("方法学"),
+        _to_drafts(),
+        Filters((programme_filter(),), _("筛选")),
+        Table(_("已批准的方法学，含旧版本"), columns, shown, link=_method_url, next_cursor=more),
+    )
 
 
 @bp.get("/methods/<string:code>/<string:version>")
 @page_for("operator")
 def method(code: str, version: str) -> Response:
     """One version of a method with its factors and their sources."""
-    one = _found("/v1/catalogue/methods", "methods", code=code, version=version)
+    one = found("/v1/catalogue/methods", "methods", code=code, version=version)
+    (shown,) = _with_behaviours([one])
     facts = "programme behaviour form share_permille valid_from valid_to document approved_at"
-    parts: list[Any] = [Facts("", facts, one)]
+    parts: list[Any] = [Facts("", facts, shown)]
     for name, title in (("factor", _("计入的因子")), ("actual_factor", _("扣除的因子"))):
         if one[name]:
             parts.append(_source(title, one[name]))
@@ -78,24 +86,32 @@ def method(code: str, version: str) -> Response:
             ("factor", _("排放因子")),
             ("share_permille", _("计入比例（千分之）")),
         ]
-        rows_shown = Table(_("按材料"), names, rows, link=lambda each: _factor_url(each["factor"]))
+        rows_shown = Table(_("按材料"), names, rows, link=lambda each: factor_url(each["factor"]))
         parts.append(rows_shown)
     back = (url_for("desk.methods"), _("方法学"))
-    return page(f"{code}@{version}", *parts, at="desk.methods", back=back)
+    return page(name_of(one), *parts, at="desk.methods", back=back)
 
 
 @bp.get("/factors")
 @page_for("operator")
 def factors() -> Response:
-    """Factors with who published them."""
-    rows, more = rows_of("/v1/catalogue/factors", "factors")
-    shown = [one | {"name": _named(one)} for one in rows]
-    columns = "code name ug_co2e_per_unit base_unit publisher document year valid_from confidence"
+    """Factors with who published them, as published and as they are counted with."""
+    rows, more = rows_of("/v1/catalogue/factors", "factors", limit=ROWS_MAX)
+    shown = [
+        one
+        | {
+            "name": named(one),
+            "published": f"{one['published_value']} {one['published_unit']}",
+            "document": f"{one['document']} ({one['year']})",
+        }
+        for one in rows
+    ]
+    columns = "code name published ug_co2e_per_unit base_unit publisher document confidence"
     table = Table(
         _("已批准的排放因子"),
         columns,
         shown,
-        link=lambda one: _factor_url(one["code"]),
+        link=lambda one: factor_url(one["code"]),
         next_cursor=more,
     )
     return page(_("排放因子"), _to_drafts(), table)
@@ -105,17 +121,17 @@ def factors() -> Response:
 @page_for("operator")
 def factor(code: str) -> Response:
     """One factor with its source."""
-    one = _found("/v1/catalogue/factors", "factors", code=code)
+    one = found("/v1/catalogue/factors", "factors", code=code)
     back = (url_for("desk.factors"), _("排放因子"))
-    return page(_named(one), _source("", one), at="desk.factors", back=back)
+    return page(named(one), _source("", one), at="desk.factors", back=back)
 
 
 @bp.get("/behaviours")
 @page_for("operator")
 def behaviours() -> Response:
     """What residents can do."""
-    rows, more = rows_of("/v1/catalogue/behaviours", "behaviours")
-    shown = [one | {"name": _named(one)} for one in rows]
+    rows, more = rows_of("/v1/catalogue/behaviours", "behaviours", limit=ROWS_MAX)
+    shown = [one | {"name": named(one)} for one in rows]
     columns = "code name category base_unit claimed_by"
     return page(_("行为目录"), Table(_("居民可以做的事"), columns, shown, next_cursor=more))
 
@@ -131,7 +147,46 @@ def tariffs() -> Response:
     )
 
 
-def _source(title: str, one: dict[str, Any]) -> Facts:
+def found(path: str, name: str, **wanted: str) -> Row:
+    """One row of a list that has no route of its own; 404 for none."""
+    cursor, rows = None, []
+    for _page in range(PAGES_MAX):
+        told = get(path, limit=ROWS_MAX, cursor=cursor)
+        rows += told[name]
+        if (cursor := told["next_cursor"]) is None:
+            break
+    for one in rows:
+        if all(str(one[key]) == value for key, value in wanted.items()):
+            row: Row = one
+            return row
+    raise NotFound
+
+
+def name_of(one: Row) -> str:
+    """A version's name: its code and number."""
+    return f"{one['code']}@{one['version']}"
+
+
+def named(one: Row) -> str:
+    """Its name in the reader's language."""
+    name: str = one["name_en"] if language() == "en" else one["name_zh"]
+    return name
+
+
+def factor_url(code: str) -> str:
+    return url_for("desk.factor", code=code)
+
+
+def _of_programme(path: str, name: str) -> tuple[list[Row], str | None]:
+    return rows_of(path, name, limit=ROWS_MAX, **asked("programme"))
+
+
+def _with_behaviours(rows: list[Row]) -> list[Row]:
+    names = behaviour_names()
+    return [one | {"behaviour": names.get(one["behaviour"], one["behaviour"])} for one in rows]
+
+
+def _source(title: str, one: Row) -> Facts:
     facts = (
         "code ug_co2e_per_unit base_unit published_value published_unit publisher document year"
         " source_address confidence boundary valid_from valid_to"
@@ -147,33 +202,5 @@ def _to_drafts() -> Note:
     )
 
 
-def _found(path: str, name: str, **wanted: str) -> dict[str, Any]:
-    """One row of a list that has no route of its own; 404 for none."""
-    cursor, rows = None, []
-    for _page in range(PAGES_MAX):
-        told = get(path, limit=ROWS_MAX, cursor=cursor)
-        rows += told[name]
-        if (cursor := told["next_cursor"]) is None:
-            break
-    for one in rows:
-        if all(str(one[key]) == value for key, value in wanted.items()):
-            row: dict[str, Any] = one
-            return row
-    raise NotFound
-
-
-def _name(one: dict[str, Any]) -> str:
-    return f"{one['code']}@{one['version']}"
-
-
-def _named(one: dict[str, Any]) -> str:
-    name: str = one["name_en"] if language() == "en" else one["name_zh"]
-    return name
-
-
-def _method_url(one: dict[str, Any]) -> str:
+def _method_url(one: Row) -> str:
     return url_for("desk.method", code=one["code"], version=one["version"])
-
-
-def _factor_url(code: str) -> str:
-    return url_for("desk.factor", code=code)

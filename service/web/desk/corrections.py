@@ -31,7 +31,7 @@ def corrections() -> Response:
             next_cursor=more,
         ),
         Table(
-            _("账户更正"),
+            _("账目更正"),
             [
                 ("proposed_at", _("提出时间")),
                 ("what", _("内容")),
@@ -79,7 +79,7 @@ def ledger_correction(holder_id: UUID, correction_id: UUID) -> Response:
         columns = [("transfer_id", _("冲正的记录")), ("amount", _("数额（空为剩余全部）"))]
         parts.append(Table(_("冲正"), columns, one["reversals"]))
     return page(
-        _("账户更正"),
+        _("账目更正"),
         *parts,
         side=_decisions(path, one),
         at="desk.corrections",

@@ -13,7 +13,7 @@ from service.language import language
 from service.services import services
 from service.web.asking import Answer, ask, get
 from service.web.desk import bp
-from service.web.desk.budgets import own_programmes
+from service.web.desk.programmes import own_programmes
 from service.web.desk.shapes import Facts, Field, Filters, Form, Note, Typed
 from service.web.desk.showing import page
 from service.web.guards import page_for

@@ -9,8 +9,10 @@ from flask_babel import gettext as _
 
 from service.web.asking import Answer, ask, get
 from service.web.desk import bp
+from service.web.desk.codes import term
 from service.web.desk.shapes import Facts, Field, Figures, Filters, Form, Note, Table
 from service.web.desk.showing import page
+from service.web.desk.words import label
 from service.web.guards import page_caller, page_for
 from service.web.rendering import BEIJING, kilograms, number
 
@@ -59,7 +61,7 @@ def draft(name: str) -> Response:
     first, last, previewed = _period()
     parts: list[Any] = [
         Facts("", "programme behaviour valid_from valid_to drafted_by drafted_at", one),
-        Table(_("与现行版本的不同"), columns, one["differences"], empty=_("没有不同。")),
+        Table(_("与现行版本的不同"), columns, _named(one["differences"]), empty=_("没有不同。")),
         *_preview(name, first, last, previewed=previewed),
     ]
     return page(
@@ -69,6 +71,15 @@ def draft(name: str) -> Response:
         at="desk.drafts",
         back=(url_for("desk.drafts"), _("待批草案")),
     )
+
+
+def _named(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fields and codes by the names that people have for them."""
+    return [
+        {"field": label(one["field"])}
+        | {each: term(one["field"], one[each]) for each in ("before", "after")}
+        for one in differences
+    ]
 
 
 def _approval(name: str, one: dict[str, Any], *, previewed: bool) -> list[Any]:

@@ -31,7 +31,7 @@ def why_parts(activity: dict[str, Any]) -> list[Any]:
             "rule": f"{one['rule']}@{one['version']}" if one["version"] else one["rule"],
             "document": one["document"],
         }
-        for one in activity["rules"]
+        for one in sorted(activity["rules"], key=_in_order)
     ]
     columns = [
         ("title", _("检查")),
@@ -57,6 +57,11 @@ def why_parts(activity: dict[str, Any]) -> list[Any]:
         ]
         parts.append(Table(_("后来的变化"), columns, changed))
     return parts
+
+
+def _in_order(one: dict[str, Any]) -> bool:
+    """What decided comes first: the rules that are not simply passed, then the others."""
+    return one["result"] in ("passed", "not_reached", "not_applicable")
 
 
 def steps_part(steps: list[dict[str, Any]]) -> Drawn:

@@ -1,5 +1,6 @@
 """Jobs: how each stands, and its runs."""
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from service.web.asking import ask
 from service.web.desk import bp
 from service.web.desk.shapes import Note, Table
 from service.web.desk.showing import page, rows_of
+from service.web.desk.words import label
 from service.web.guards import page_for
 
 
@@ -29,7 +31,12 @@ def jobs() -> Response:
         if lease
         else Note(_("现在没有进程在运行后台任务，请启动 tanhui jobs run。"), "refused")
     )
-    columns = "name title trigger last_outcome last_ended_at next_run_at running_since"
+    columns = [
+        ("title", _("任务")),
+        ("name", _("代码")),
+        ("trigger", _("运行时间")),
+        *((each, label(each)) for each in _STANDING.split()),
+    ]
     return page(
         _("后台任务"),
         runner,
@@ -56,6 +63,16 @@ def job(name: str) -> Response:
     )
 
 
+_TIME_OF_DAY = re.compile("[0-9]{2}:[0-9]{2}")
+_STANDING = "last_outcome last_ended_at next_run_at running_since"
+
+
 def _flat(one: dict[str, Any]) -> dict[str, Any]:
-    last = one["last"] or {}
-    return one | {"last_outcome": last.get("outcome"), "last_ended_at": last.get("ended_at")}
+    last, trigger = one["last"] or {}, one["trigger"]
+    if _TIME_OF_DAY.search(trigger):  # By the job's own clock, while instants are by Beijing's.
+        trigger = f"{trigger} {one['zone']}"
+    return one | {
+        "trigger": trigger,
+        "last_outcome": last.get("outcome"),
+        "last_ended_at": last.get("ended_at"),
+    }

@@ -10,6 +10,7 @@ from service.language import language
 from service.web.asking import Answer, ask, get
 from service.web.desk import bp, words
 from service.web.desk.merchant_parts import agreements, bank, shops
+from service.web.desk.programmes import own_programmes
 from service.web.desk.shapes import Drawn, Facts, Field, Filters, Form, Table
 from service.web.desk.showing import asked, page, rows_of
 from service.web.guards import page_for
@@ -93,7 +94,7 @@ def _new() -> Form:
         act,
         _("录入"),
         (
-            Field("programme", _("项目代码")),
+            Field("programme", _("项目"), "choice", options=own_programmes()),
             Field("name_zh", _("名称（中文）"), attributes=SHORT),
             Field("name_en", _("名称（英文）"), attributes=SHORT),
             Field("credit_code", _("统一社会信用代码"), required=False, hint=_("草稿可以先不填")),

@@ -8,9 +8,10 @@ from flask_babel import gettext as _
 
 from service.web.asking import Answer, ask, get
 from service.web.desk import bp, words
-from service.web.desk.explaining import why_parts
+from service.web.desk.resident_activities import activities_table
+from service.web.desk.resident_entries import corrections, entries, reversal
 from service.web.desk.shapes import Drawn, Facts, Field, Filters, Form, Note, Table, Typed
-from service.web.desk.showing import page, rows_of
+from service.web.desk.showing import page
 from service.web.guards import page_for
 
 TABS = ("overview", "activities", "entries", "corrections")
@@ -76,12 +77,12 @@ def resident(holder_id: UUID) -> Response:
     parts: list[Any] = [_tabs(holder_id, purpose, tab)]
     side: list[Any] = []
     if tab == "activities":
-        parts.append(_activities(holder_id, purpose))
+        parts.append(activities_table(holder_id, purpose))
     elif tab == "entries":
-        parts += _entries(holder_id)
-        side = [_reversal(holder_id)]
+        parts += entries(holder_id)
+        side = [reversal(holder_id)]
     elif tab == "corrections":
-        parts += _corrections(holder_id)
+        parts += corrections(holder_id)
     else:
         names = "phone holder_id programme division joined_at closed_at real_name_verified minor"
         facts = [("name", _("姓名")), *((each, words.label(each)) for each in names.split())]
@@ -91,38 +92,6 @@ def resident(holder_id: UUID) -> Response:
     title = who["name"] or _("居民")
     badge = "closed" if who["closed_at"] else ""
     return page(title, *parts, side=side, at="desk.residents", back=back, badge=badge)
-
-
-@bp.get("/residents/<uuid:holder_id>/activities/<uuid:activity_id>")
-@page_for("operator")
-def activity(holder_id: UUID, activity_id: UUID) -> Response:
-    """One activity of a resident, with its whole why."""
-    return _activity(holder_id, activity_id)
-
-
-@bp.post("/residents/<uuid:holder_id>/activities/<uuid:activity_id>")
-@page_for("operator")
-def correct_activity(holder_id: UUID, activity_id: UUID) -> Response:
-    """Propose to withdraw or change it."""
-    return _activity(holder_id, activity_id)
-
-
-def _activity(holder_id: UUID, activity_id: UUID) -> Response:
-    one = get(f"/v1/activities/{activity_id}", holder_id=str(holder_id))
-    url = url_for(
-        "desk.resident",
-        holder_id=holder_id,
-        tab="activities",
-        purpose=request.args.get("purpose", "").strip() or _("核对一次活动"),
-    )
-    return page(
-        _("活动 %(day)s", day=one["day"] or ""),
-        *why_parts(one),
-        side=[_proposal(holder_id, activity_id)] if one["decision"] == "verified" else (),
-        at="desk.residents",
-        back=(url, _("居民的活动")),
-        badge=one["decision"],
-    )
 
 
 def _ask_purpose() -> Response:
@@ -137,7 +106,6 @@ def _ask_purpose() -> Response:
 
 
 def _tabs(holder_id: UUID, purpose: str, tab: str) -> Any:
-
     names = {
         "overview": _("资料与账户"),
         "activities": _("活动"),
@@ -162,125 +130,6 @@ def _accounts(who: dict[str, Any]) -> Table:
         for one in who["accounts"]
     ]
     return Table(_("各账户"), "name balance held_amount available debt", rows)
-
-
-def _activities(holder_id: UUID, purpose: str) -> Table:
-    path = f"/v1/staff/residents/{holder_id}/activities"
-    rows, more = rows_of(path, "activities")
-    return Table(
-        _("活动"),
-        "day behaviour quantity decision points saved_mg_co2e reason",
-        rows,
-        link=lambda row: url_for(
-            "desk.activity", holder_id=holder_id, activity_id=row["id"], purpose=purpose
-        ),
-        empty=_("还没有活动。"),
-        next_cursor=more,
-    )
-
-
-def _entries(holder_id: UUID) -> list[Any]:
-    answer = ask(
-        "GET",
-        f"/v1/staff/residents/{holder_id}/entries",
-        query={"limit": 50, "cursor": request.args.get("cursor") or None},
-    )
-    if answer.refused:
-        return [Note(_("这位居民还没有积分账户。"))]
-    words_of = {
-        "earn": _("获得"),
-        "grant": _("补发"),
-        "spend": _("使用"),
-        "lapse": _("过期"),
-        "reversal": _("冲正"),
-        "refund": _("退回"),
-        "refund_in_grace": _("退回（宽限期）"),
-        "release": _("释放预留"),
-        "debt_payment": _("抵扣欠分"),
-        "correction": _("更正"),
-    }
-    rows = [
-        one | {"kind": words_of.get(one["kind"], one["kind"])} for one in answer.body["entries"]
-    ]
-    columns = "occurred_at kind amount balance expires_on transfer_id"
-    more = answer.body["next_cursor"]
-    return [Table(_("积分明细"), columns, rows, empty=_("还没有明细。"), next_cursor=more)]
-
-
-def _corrections(holder_id: UUID) -> list[Any]:
-    told = get(f"/v1/staff/residents/{holder_id}/corrections")
-    columns = "proposed_at state reason proposed_by decided_by decided_at"
-    return [
-        Table(
-            _("活动更正"),
-            columns,
-            told["activity_corrections"],
-            link=lambda row: url_for(
-                "desk.activity_correction", holder_id=holder_id, correction_id=row["id"]
-            ),
-            empty=_("没有活动更正。"),
-        ),
-        Table(
-            _("账户更正"),
-            columns,
-            told["corrections"],
-            link=lambda row: url_for(
-                "desk.ledger_correction", holder_id=holder_id, correction_id=row["id"]
-            ),
-            empty=_("没有账目更正。"),
-        ),
-    ]
-
-
-def _proposal(holder_id: UUID, activity_id: UUID) -> Form:
-    def act(typed: Typed) -> Answer:
-        body = {"activity_id": str(activity_id)} | typed.body
-        if body.get("action") == "withdraw":
-            body.pop("quantity", None)
-        path = f"/v1/holders/{holder_id}/activity-corrections/{typed.id}"
-        return ask("PUT", path, body=body)
-
-    actions = [("withdraw", _("撤销（没有发生）")), ("change", _("改数量"))]
-    return Form(
-        "correct",
-        _("提出更正"),
-        act,
-        _("提出，待第二人批准"),
-        (
-            Field("action", _("怎么改"), "choice", options=actions),
-            Field("quantity", _("正确的数量（改数量时填写）"), "number", required=False),
-            Field("reason", _("理由"), hint=_("居民能看到"), attributes={"maxlength": "500"}),
-        ),
-        done="proposed",
-    )
-
-
-def _reversal(holder_id: UUID) -> Form:
-    def act(typed: Typed) -> Answer:
-        ids = typed.body.get("transfers", [])
-        body = {
-            "reversals": [{"transfer_id": each} for each in ids],
-            "reason": typed.body.get("reason", ""),
-        }
-        return ask("PUT", f"/v1/holders/{holder_id}/corrections/{typed.id}", body=body)
-
-    return Form(
-        "reverse",
-        _("提出冲正"),
-        act,
-        _("提出，待第二人批准"),
-        (
-            Field(
-                "transfers",
-                _("要冲正的记录编号"),
-                "list",
-                hint=_("明细表的最后一列；多个用空格分开"),
-            ),
-            Field("reason", _("理由"), attributes={"maxlength": "500"}),
-        ),
-        done="proposed",
-        tone="",
-    )
 
 
 def _card(holder_id: UUID) -> Form:

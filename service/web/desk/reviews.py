@@ -49,7 +49,7 @@ def review(holder_id: UUID, activity_id: UUID) -> Response:
     case = found["review"]
     beside = neighbours("/v1/reviews", "reviews", str(activity_id), _url)
     keys = [("a", _("批准")), ("r", _("驳回")), ("q", _("询问居民"))]
-    above = {"before": beside.before, "after": beside.after, "shortcuts": keys}
+    above = {"before": beside.before, "after": beside.after, "shortcuts": keys, "often": 3}
     facts = "potential_points state opened_at closed_at programme"
     return page(
         _("复核：%(behaviour)s %(day)s", **_what(found["activity"])),
@@ -111,8 +111,13 @@ def _decision(path: str, following: str) -> Form:
             ("reject", _("驳回"), "danger"),
             ("ask", _("询问居民"), ""),
         ),
-        reasons=(_("记录与凭证一致"), _("凭证看不清，请重新说明"), _("与另一次活动重复")),
+        reasons=_reasons(),
     )
+
+
+def _reasons() -> tuple[str, ...]:
+    """What is often given: with an approval, with a question, with a rejection."""
+    return _("记录与凭证一致"), _("凭证看不清，请重新说明"), _("与另一次活动重复")
 
 
 def _what(activity: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from service.language import language
 from service.web.asking import ask, get
 from service.web.desk import bp, words
+from service.web.desk.programmes import programme_filter
 from service.web.desk.shapes import Facts, Field, Filters, Form, Note, Table
 from service.web.desk.showing import asked, page
 from service.web.guards import page_for
@@ -30,8 +31,8 @@ def scenes() -> Response:
         for one in found
         if one["status"] == "approved" and today < (one["approved_to"] or "9999") <= soon
     ]
-    wanted = asked("status")["status"]
-    shown = [one for one in found if wanted in (None, one["status"])]
+    wanted = {name: value for name, value in asked("status", "programme").items() if value}
+    shown = [one for one in found if wanted.items() <= one.items()]
     states = [(name, words.STATES[name][0]) for name in ("approved", "suspended", "ended", "draft")]
     columns = "code name partner behaviour_name status open approved_from approved_to programme"
     parts: list[Any] = [
@@ -45,7 +46,10 @@ def scenes() -> Response:
     return page(
         _("场景"),
         *parts,
-        Filters((Field("status", _("状态"), "choice", False, options=states),), _("筛选")),
+        Filters(
+            (programme_filter(), Field("status", _("状态"), "choice", False, options=states)),
+            _("筛选"),
+        ),
         Table(_("全部场景"), columns, shown, link=_url, empty=_("没有这样的场景。")),
         intro=_("场景是接入方的一种行为数据。开通、恢复和续期要两个人，用 tanhui scenes 办理。"),
     )

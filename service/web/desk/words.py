@@ -9,6 +9,7 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from service.web.desk.codes import TERMS
 from service.web.desk.labels import LABELS
 from service.web.desk.shapes import Said
 
@@ -119,6 +120,8 @@ def kind_of(name: str) -> str:
         return "instant"
     if name == "role":
         return "role"
+    if name in TERMS or name == "kind":
+        return f"term:{name}"
     if name in _CODES or name.endswith("_id"):
         return "code"
     return "text"

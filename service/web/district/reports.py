@@ -98,6 +98,8 @@ def _one(
         refused=refused,
         of=words.measure(),
         cells={(row["town_code"], row["behaviour_code"]): row for row in content["by_town"]},
+        totals={row["behaviour_code"]: row for row in content["by_behaviour"]},
+        town_totals={row["town_code"]: row for row in content["town_totals"]},
         towns={each["code"]: each["name"] for each in content["towns"]},
         behaviours={each["code"]: each[name] for each in content["behaviours"]},
         differences=content["differences"][:DIFFERENCES_MAX],

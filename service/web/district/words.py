@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from service.districts.plans.progress import amount
 from service.districts.plans.thousandths import written
 from service.language import chosen
-from service.web.rendering import kilograms, number
+from service.web.rendering import number
 
 MEASURES = ("saved_mg_co2e", "activities", "earned_points")
 SHAPES = ("pdf", "xlsx", "csv", "html", "json")
@@ -51,7 +51,15 @@ def measured(measure: str, value: int | None) -> str:
     if value is None:
         withheld: str = "<10" if measure == "residents" else _("未公布")
         return withheld
-    return kilograms(value) if measure == "saved_mg_co2e" else number(value)
+    return to_the_gram(value) if measure == "saved_mg_co2e" else number(value)
+
+
+def to_the_gram(mg: int) -> str:
+    """Milligrams as kilograms with three decimals, rounded down: a column of them can be added up,
+    and copied into another report.
+    """
+    grams = abs(mg) // 1_000
+    return f"{'-' if mg < 0 else ''}{grams // 1_000:,}.{grams % 1_000:03}"
 
 
 def charted(measure: str, value: int | None) -> float | int | None:

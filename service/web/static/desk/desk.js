@@ -26,6 +26,13 @@
     else reason.focus();
   }
 
+  const reasons = [...document.querySelectorAll("[data-reason]")];
+  function give(button) {
+    const reason = form?.elements.reason ?? form?.elements.text;
+    if (reason) reason.value = button.dataset.reason;
+    return reason;
+  }
+
   const actions = { a: ["approve", "overturn"], r: ["reject", "uphold"], q: ["ask"] };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey && event.key === "Enter" && form?.dataset.wanted && typing(event.target)) {
@@ -39,17 +46,14 @@
     if (rel && rows.length) choose(rel === "next" ? 1 : -1);
     else if (rel) document.querySelector(`.pager a[rel="${rel}"]`)?.click();
     else for (const action of actions[event.key] ?? []) decide(action);
-    if (rel || actions[event.key]) event.preventDefault();
+    const often = reasons[Number(event.key) - 1];
+    if (often) give(often);
+    if (rel || often || actions[event.key]) event.preventDefault();
   });
 
-  // A reason that is often given, at a tap.
-  for (const button of document.querySelectorAll("[data-reason]")) {
+  // A reason that is often given, at a tap; by its number the hands stay on the keys that decide.
+  for (const button of reasons) {
     button.hidden = false;
-    button.addEventListener("click", () => {
-      const reason = form?.elements.reason ?? form?.elements.text;
-      if (!reason) return;
-      reason.value = button.dataset.reason;
-      reason.focus();
-    });
+    button.addEventListener("click", () => give(button)?.focus());
   }
 })();
