@@ -13,10 +13,11 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from activities.catalogue.models import Scene
+from activities.catalogue.models import ConsentText, Scene
 from activities.errors import (
     ConsentNotAsked,
     ConsentTextOutdated,
+    UnknownConsentText,
     UnknownResident,
     UnknownScene,
 )
@@ -24,6 +25,7 @@ from activities.models import Consent, Participant
 from ledgers.bulk import array_of, together
 from ledgers.errors import AccountClosed
 
+INT_MAX = 2**31 - 1  # Of a version's column.
 _TICK = timedelta(microseconds=1)
 
 
@@ -116,6 +118,17 @@ def withdraw(
         _close(session, holder_id, scene_code, now)
         session.refresh(last)
     return last
+
+
+def text_of(session: Session, scene: Scene, version: int) -> ConsentText | None:
+    """What a resident reads before they consent. None: the scene asks for this version, and was
+    loaded before texts were kept. Raises UnknownConsentText.
+    """
+    if version <= INT_MAX and (found := session.get(ConsentText, (scene.code, version))):
+        return found
+    if version == scene.consent_version:
+        return None
+    raise UnknownConsentText(scene.code, version)
 
 
 def history(session: Session, holder_id: UUID) -> list[Consent]:

@@ -31,6 +31,15 @@ class UnknownScene(DomainError):
         self.code = code
 
 
+class UnknownConsentText(DomainError):
+    """The scene has, and asks for, no consent text of this version."""
+
+    def __init__(self, scene_code: str, version: int) -> None:
+        super().__init__(f"scene {scene_code!r} has no consent text {version}")
+        self.scene_code = scene_code
+        self.version = version
+
+
 class UnknownDivision(DomainError):
     """No administrative division has this code."""
 

@@ -111,6 +111,7 @@ REFERENCE: tuple[str, ...] = (
     "rule",
     "scene",
     "scene_change",
+    "consent_text",
     "feed_key",
     "merchant",
     "shop",

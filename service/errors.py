@@ -32,6 +32,14 @@ class InvalidAttestation(DomainError):
         self.why = why
 
 
+class UnknownTerms(DomainError):
+    """There is no such version of the terms, or it is not in force yet."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"there are no terms of version {version}")
+        self.version = version
+
+
 class PreviewTooLong(DomainError):
     """What drafts would change takes longer to replay than a request may; nothing was written."""
 

@@ -9,16 +9,22 @@ from urllib.parse import urlsplit
 PREFIX = "TANHUI_"
 WECHAT_URL = "https://api.weixin.qq.com"
 VERSION_MAX = 999_999
+LINE_LENGTH_MAX = 200
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
 class LoginSettings:
-    """``sms_url`` is None: codes are printed in development, and no phone login is offered in
-    production. ``oidc_redirect_urls`` are where the provider may send people back to.
+    """``terms_dir`` is None: the bundled texts (``service.terms``), in which the operating body's
+    name and contact stand. ``sms_url`` is None: codes are printed in development, and no phone
+    login is offered in production. ``oidc_redirect_urls`` are where the provider may send people
+    back to.
     """
 
     terms_version: int = 1  # Of the privacy text and terms in force.
+    terms_dir: Path | None = None
+    operator_name: str | None = None
+    operator_contact: str | None = None
     sms_url: str | None = None
     sms_token_file: Path | None = None
     sms_template: str | None = None
@@ -45,6 +51,9 @@ def login_settings(reader: Reader) -> LoginSettings:
     """What is wrong is added to the reader's problems."""
     found = LoginSettings(
         terms_version=reader.whole("TERMS_VERSION", 1, 1, VERSION_MAX),
+        terms_dir=_folder(reader, "TERMS_DIR"),
+        operator_name=_line(reader, "OPERATOR_NAME"),
+        operator_contact=_line(reader, "OPERATOR_CONTACT"),
         sms_url=secure_url(reader, "SMS_URL"),
         sms_token_file=reader.file("SMS_TOKEN_FILE"),
         sms_template=reader.take("SMS_TEMPLATE", "") or None,
@@ -90,6 +99,22 @@ def secure_url(reader: Reader, name: str) -> str | None:
             f"{PREFIX}{name} must be an address of https, or of http on this machine"
         )
         return None
+    return value or None
+
+
+def _folder(reader: Reader, name: str) -> Path | None:
+    value = reader.take(name, "")
+    if value and not Path(value).is_dir():
+        reader.problems.append(f"{PREFIX}{name} names {value!r}, which is no folder")
+    return Path(value).absolute() if value else None
+
+
+def _line(reader: Reader, name: str) -> str | None:
+    value = reader.take(name, "").strip()
+    if len(value) > LINE_LENGTH_MAX or not value.isprintable():
+        reader.problems.append(
+            f"{PREFIX}{name} must be one line of {LINE_LENGTH_MAX} characters at most"
+        )
     return value or None
 
 

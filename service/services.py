@@ -20,6 +20,7 @@ from service.identity.staff.passwords import Passwords
 from service.identity.token_file import TokenFile
 from service.limits import Attempts
 from service.settings import Settings
+from service.terms.texts import Terms
 from service.transparency import Log, log_of
 from service.webhooks.courier import Courier
 
@@ -42,12 +43,16 @@ class Services:
     passwords: Passwords
     key_uses: KeyUses
     logins: Logins
+    terms: Terms
     top_ups: HttpGateway | None
     courier: Courier
 
     @classmethod
     def connect(cls, settings: Settings, *, statement_timeout_ms: int = 30_000) -> "Services":
-        """Nothing is contacted yet; key files are made when missing (KeyFileError if unusable)."""
+        """Nothing is contacted yet; key files are made when missing (KeyFileError if unusable).
+
+        Raises TermsNotReadable where a text that residents agree to is not there.
+        """
         assert settings.database_url
         assert settings.redis_url
         database = Database(settings.database_url, statement_timeout_ms=statement_timeout_ms)
@@ -81,6 +86,7 @@ class Services:
                 cache,
                 production=settings.token_key_file is not None,
             ),
+            terms=Terms.of(settings.logins),
             top_ups=gateway_at(settings.top_up_url, settings.top_up_key_file),
         )
 

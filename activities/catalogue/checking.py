@@ -42,7 +42,9 @@ LIMITS: dict[tuple[str, str], tuple[int, int]] = {
     ("tariffs.csv", "mg_co2e_per_point"): (1, 1_000_000_000),
     ("rules.csv", "version"): (1, 1_000_000),
     ("scenes.csv", "consent_version"): (1, 1_000_000),
+    ("consent_texts.csv", "version"): (1, 1_000_000),
 }
+CONSENT_TEXT_LENGTH_MAX = 10_000
 PERIODS = {"scenes.csv": ("approved_from", "approved_to")}
 
 
@@ -103,6 +105,7 @@ def check(
         *_overlapping(tables.all("tariffs.csv"), "programme_code", supersede=True),
         *judging.rules(tables),
         *_scenes(tables, feed_formats),
+        *_consent_texts(tables),
     ]
     return list(dict.fromkeys(found))
 
@@ -239,6 +242,21 @@ def _scenes(tables: Tables, feed_formats: Collection[str]) -> Iterator[str]:
             yield f"{line.place}: exclusions is empty: say which other schemes must not count it"
         if feed_formats and line["feed_format"] not in feed_formats:
             yield f"{line.place}: feed_format {line['feed_format']!r} is unknown"
+
+
+def _consent_texts(tables: Tables) -> Iterator[str]:
+    """Nobody can consent to what cannot be read: a scene comes with the text that it asks for."""
+    for line in tables.given("scenes.csv"):
+        version = line["consent_version"]
+        if version and tables.find("consent_texts.csv", line["code"], version) is None:
+            yield (
+                f"{line.place}: scene {line['code']} asks for consent to text {version}, which is"
+                " not in consent_texts.csv"
+            )
+    for line in tables.given("consent_texts.csv"):
+        for column in ("text_zh", "text_en"):
+            if len(line[column]) > CONSENT_TEXT_LENGTH_MAX:
+                yield f"{line.place}: {column} has more than {CONSENT_TEXT_LENGTH_MAX} characters"
 
 
 def warnings(tables: Tables) -> list[str]:

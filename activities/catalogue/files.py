@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from activities.catalogue.models import (
     Behaviour,
     CityBaseline,
+    ConsentText,
     Division,
     DivisionMerge,
     Factor,
@@ -56,6 +57,7 @@ FILES: dict[str, type[Base]] = {
     "tariffs.csv": Tariff,
     "rules.csv": Rule,
     "scenes.csv": Scene,
+    "consent_texts.csv": ConsentText,
 }
 
 

@@ -286,6 +286,25 @@ class Scene(Base):
     exclusions: Mapped[str | None]
 
 
+class ConsentText(Base):
+    """What a resident agrees to who consents to a scene in a version; never changed.
+
+    Lines are paragraphs, without marks. A scene that was loaded before texts were kept may lack its
+    own until the catalogue is loaded again.
+    """
+
+    __tablename__ = "consent_text"
+    __table_args__ = (
+        CheckConstraint("version >= 1", "version"),
+        CheckConstraint("text_zh <> '' AND text_en <> ''", "texts"),
+    )
+
+    scene_code: Mapped[str] = mapped_column(ForeignKey("scene.code"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    text_zh: Mapped[str]
+    text_en: Mapped[str]
+
+
 class SceneChange(Base):
     """What became of a scene, from an instant on; never changed, the latest counts.
 

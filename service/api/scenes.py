@@ -7,7 +7,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
-from activities.consents import open_consents
+from activities.consents import open_consents, text_of
 from activities.errors import UnknownScene
 from activities.models import Consent
 from activities.scene_steps import Asked, end, suspend
@@ -54,6 +54,18 @@ class SceneResponse(Schema):
 
 class ScenesResponse(Schema):
     scenes = fields.List(fields.Nested(SceneResponse))
+
+
+class ConsentTextResponse(Schema):
+    scene = fields.String()
+    version = fields.Integer(metadata={"description": "what a consent's `text_version` names"})
+    text_zh = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "lines are paragraphs, without marks; null: this text was not recorded"
+        },
+    )
+    text_en = fields.String(allow_none=True)
 
 
 class SceneStatusRequest(Schema):
@@ -106,11 +118,27 @@ class OneScene(MethodView):
         now = datetime.now(UTC)
 
         def told(session: Session) -> dict[str, Any]:
-            programme, consents = _resident(session)
-            found = standing(session, code, now=now)
-            if programme not in (None, found.scene.programme_code):
-                raise UnknownScene(code)
-            return _told(found, consents)
+            return _told(*_standing(session, code, now=now))
+
+        return services().database.transact(told)
+
+
+@bp.route("/<string:code>/consent-texts/<int:version>")
+class OneConsentText(MethodView):
+    @requires("resident", "volunteer", "operator", "auditor", within=SCENE, acting="read")
+    @bp.response(200, ConsentTextResponse)
+    def get(self, code: str, version: int) -> dict[str, Any]:
+        """What is agreed to by a consent of this `text_version`; older ones stay readable."""
+        now = datetime.now(UTC)
+
+        def told(session: Session) -> dict[str, Any]:
+            found = text_of(session, _standing(session, code, now=now)[0].scene, version)
+            return {
+                "scene": code,
+                "version": version,
+                "text_zh": found and found.text_zh,
+                "text_en": found and found.text_en,
+            }
 
         return services().database.transact(told)
 
@@ -159,6 +187,17 @@ def _resident(session: Session) -> tuple[str | None, dict[str, Consent] | None]:
     if (holder_id := own_holder_id()) is None:
         return only_programme(caller()), None
     return programme_of(session, holder_id), open_consents(session, holder_id)
+
+
+def _standing(
+    session: Session, code: str, *, now: datetime
+) -> tuple[Standing, dict[str, Consent] | None]:
+    """One scene of the caller's programme, with their consents; raises UnknownScene."""
+    programme, consents = _resident(session)
+    found = standing(session, code, now=now)
+    if programme not in (None, found.scene.programme_code):
+        raise UnknownScene(code)
+    return found, consents
 
 
 def _told(found: Standing, consents: dict[str, Consent] | None) -> dict[str, Any]:

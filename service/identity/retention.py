@@ -258,7 +258,7 @@ KINDS: tuple[Kind, ...] = (
         (
             *("unit", "expiry_policy", "division", "division_merge", "programme", "partner"),
             *("behaviour", "factor", "method", "method_material", "city_baseline", "tariff"),
-            *("rule", "scene", "scene_change", "scene_reminder"),
+            *("rule", "scene", "scene_change", "consent_text", "scene_reminder"),
             *("merchant", "shop", "scanner", "agreement", "donation_project", "webhook_endpoint"),
             *("offer", "offer_version", "offer_stock", "picture"),
         ),

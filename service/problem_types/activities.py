@@ -51,6 +51,13 @@ TYPES: dict[type[Exception], ProblemType] = {
         ("没有代码为 {code} 的场景。", "There is no scene {code}."),
         "code",
     ),
+    activities.UnknownConsentText: kind(
+        404, "unknown-consent-text",
+        ("没有该授权书", "Unknown consent text"),
+        ("场景 {scene_code} 没有第 {version} 版授权书。",
+         "Scene {scene_code} has no consent text of version {version}."),
+        "scene_code", "version",
+    ),
     activities.UnknownDivision: kind(
         404, "unknown-division",
         ("没有该区划", "Unknown division"),

@@ -33,6 +33,13 @@ TYPES: dict[type[Exception], ProblemType] = {
          "Not replayed within {timeout_s} s, and nothing was written; ask for fewer days."),
         "timeout_s",
     ),
+    service.UnknownTerms: kind(
+        404, "unknown-terms",
+        ("没有该版本的条款", "Unknown version of the terms"),
+        ("没有第 {version} 版条款，或尚未施行。",
+         "There are no terms of version {version}, or they are not in force yet."),
+        "version",
+    ),
     audits.UnknownAudit: kind(
         404, "unknown-audit",
         ("没有该核对", "Unknown audit"),

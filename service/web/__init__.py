@@ -11,7 +11,7 @@ from service.api import openapi
 from service.auth import public
 from service.problems import ALL_TYPES, on_http_error
 from service.services import services
-from service.web import auditor, desk, district, enter, resident, till
+from service.web import auditor, desk, district, enter, resident, terms, till
 from service.web.home import home_figures, short_kilograms
 from service.web.rendering import render
 from service.web.resident.offline import worker
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent
 bp = Blueprint("web", __name__)
 bp.add_app_template_filter(short_kilograms)
 bp.add_url_rule("/sw.js", view_func=worker)
-AREAS = (enter, resident, till, desk, auditor, district)  # Each with its blueprint.
+AREAS = (enter, terms, resident, till, desk, auditor, district)  # Each with its blueprint.
 
 
 @bp.get("/")

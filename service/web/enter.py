@@ -69,8 +69,9 @@ def sign_up() -> Response:
         if (value := form.get(name, "").strip())
     }
     body |= {"device_name": device_name()}
-    if form.get("terms") == "yes":
-        body["terms_version"] = get("/v1/auth/methods")["terms_version"]
+    # The version that the page linked to; where another is in force by now, the API refuses.
+    if form.get("terms") == "yes" and form.get("terms_version", "").isdecimal():
+        body["terms_version"] = int(form["terms_version"][:7])
     done = ask("POST", "/v1/auth/sign-up", body=body)
     if done.refused:
         return _sign_up_form(form.get("sign_up_token", ""), done)
@@ -189,6 +190,7 @@ def _sign_up_form(sign_up_token: str, refused: Answer | None = None) -> Response
         "sign_up_token": sign_up_token,
         "towns": transact(lambda session: towns(session, words)),
         "programme_options": transact(_options),
+        "terms_version": get("/v1/auth/methods")["terms_version"],
     }
     if refused is None:
         return render("enter/sign_up.html", **shown)

@@ -206,6 +206,12 @@ def test_a_city_of_few_files_is_fine(folder):
         ("programmes.csv", "Asia/Shanghai", "Asia/Shaoxing", "line 2: zone 'Asia/Shaoxing' is unk"),
         # Scenes and rules.
         ("scenes.csv", "1,不得重复计入", "1,", "scenes.csv line 2: exclusions is empty"),
+        ("consent_texts.csv", "operator,1", "operator,2", "xx.bus.operator asks for consent to te"),
+        ("consent_texts.csv", "operator,1", "operator,0", "line 2: version is 0, not from 1 to 1"),
+        ("consent_texts.csv", "xx.bus", "xx.tram", "scene_code: xx.tram.operator is unknown in "),
+        ("consent_texts.csv", ",Shaoxing bus sends", ",", "texts.csv line 2: text_en is empty"),
+        ("consent_texts.csv", ",绍兴公交送来", ",", "texts.csv line 2: text_zh is empty"),
+        ("consent_texts.csv", "绍兴公交", "公交" * 5_001, "text_zh has more than 10000 characters"),
         ("rules.csv", "shared_device", "shared_phone", "rules.csv line 2: parameters: Invalid val"),
         ("rules.csv", '""holders"": 4', '""holders"": 0', "rules.csv line 2: parameters: Expected"),
         ("rules.csv", '""holders"": 4', '""people"": 4', "rules.csv line 2: parameters: Object"),

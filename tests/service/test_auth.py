@@ -45,6 +45,8 @@ PUBLIC = {
     "/v1/catalogue/tariffs",
     "/v1/pictures/<string:sha256>",
     "/v1/donation-projects",
+    "/v1/terms",
+    "/v1/terms/<int:version>",
     "/sw.js",
     "/verify",
 }
@@ -275,6 +277,9 @@ GUARDED = {
     ("PUT", "/v1/activities/<uuid:activity_id>/appeal"): {"resident"},
     ("GET", "/v1/scenes"): {"resident", "volunteer", "operator", "auditor"},
     ("GET", "/v1/scenes/<string:code>"): {"resident", "volunteer", "operator", "auditor"},
+    ("GET", "/v1/scenes/<string:code>/consent-texts/<int:version>"): {
+        *("resident", "volunteer", "operator", "auditor")
+    },
     ("GET", "/v1/scenes/<string:code>/changes"): {"operator", "auditor"},
     ("PUT", "/v1/scenes/<string:code>/status"): {"operator"},
     ("GET", "/v1/transfers/<uuid:transfer_id>/proof"): {"resident", "auditor"},

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, abort, request, url_for
 from flask_babel import gettext as _
 
+from service.language import language
 from service.web.asking import Answer, ask, get
 from service.web.rendering import render, see_other
 from service.web.resident import bp
@@ -18,6 +19,13 @@ def consents() -> Response:
     return _page()
 
 
+@bp.get("/consents/<string:scene>")
+@my_page
+def consent_text(scene: str) -> Response:
+    """The text that a scene asks to consent to, and the button below it."""
+    return _text_page(scene)
+
+
 @bp.post("/consents")
 @my_page
 def change_consent() -> Response:
@@ -29,9 +37,24 @@ def change_consent() -> Response:
     scene = "".join(c for c in form.get("scene", "") if c.isalnum() or c in ".-_")[:64] or "-"
     done = ask("PUT", f"/v1/consents/{scene}", body=body)
     if done.refused:
-        return _page(done)
+        return _text_page(scene, done) if body["given"] else _page(done)
     said = "given" if body["given"] else "withdrawn"
     return see_other(url_for(".consents", done=said))
+
+
+def _text_page(code: str, refused: Answer | None = None) -> Response:
+    scene = get(f"/v1/scenes/{code}")
+    if (version := scene["consent_text_version"]) is None:
+        abort(404)
+    found = get(f"/v1/scenes/{code}/consent-texts/{version}")
+    text = found["text_en" if language() == "en" else "text_zh"]
+    return render(
+        "resident/consent_text.html",
+        status=refused.status if refused else 200,
+        scene=scene,
+        paragraphs=text and text.splitlines(),
+        refused=refused,
+    )
 
 
 def _page(refused: Answer | None = None) -> Response:

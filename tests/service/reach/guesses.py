@@ -681,6 +681,14 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ],
     ("GET", "/v1/scenes/<string:code>"): _of_scene(("resident", "volunteer", *STAFF)),
     ("GET", "/v1/scenes/<string:code>/changes"): _of_scene(STAFF),
+    ("GET", "/v1/scenes/<string:code>/consent-texts/<int:version>"): [
+        Guess(
+            ("resident", "volunteer", *STAFF),
+            {"code": "theirs.scene", "version": "1"},
+            "unknown-scene",
+            grants=(PROGRAMME,),
+        )
+    ],
     ("PUT", "/v1/scenes/<string:code>/status"): [
         *_of_scene((OPERATOR,), _SUSPEND),
         *_out_of_reach((OPERATOR,), {"code": "theirs.scene"}, body=_SUSPEND, grants=(DIVISION,)),

@@ -1,0 +1,1 @@
+"""What residents agree to when they sign up, by version: a folder of texts, and how it is read."""
