@@ -19,8 +19,9 @@ serve: $(READY)  ## migrate, then API and pages at http://127.0.0.1:8000
 test: $(READY)  ## all tests, on a PostgreSQL and a Redis of their own (ARGS="-k name" picks)
 	@$(BIN)/pytest $(ARGS)
 
-soak: $(READY)  ## model, storm and kills for long (ARGS="--minutes 60" is the storm's time, at first 5)
+soak: $(READY)  ## model, storm and kills for long, then properties by chance (ARGS="--minutes 60": the storm's, at first 5)
 	@$(BIN)/pytest tests/soak/soak.py $(ARGS)
+	@$(BIN)/pytest -m hypothesis --hypothesis-profile=random
 
 fuzz: $(READY)  ## Schemathesis against the running server, in every role, five minutes in all
 	@TANHUI_FUZZ_SECONDS=$${TANHUI_FUZZ_SECONDS:-37} $(BIN)/pytest -n 0 tests/service/test_schemathesis.py $(ARGS)

@@ -12,7 +12,7 @@ from tests.service.fuzzing import fuzz, served
 
 pytestmark = pytest.mark.once
 
-SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "4"))
+SECONDS = int(os.environ.get("TANHUI_FUZZ_SECONDS", "3"))
 ROLES = ("anybody", "resident", "auditor", "operator", "administrator", "partner")
 ROLES += ("merchant", "merchant_manager")
 

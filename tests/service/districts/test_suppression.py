@@ -130,10 +130,10 @@ def test_counts_that_cannot_be_are_refused():
 
 
 @st.composite
-def populations(draw: st.DrawFn) -> Who:
+def populations(draw: st.DrawFn, movers: tuple[bool, ...] = (False, False, True)) -> Who:
     """Who is behind each atom. Few or none of a town live in two; each acts on any days."""
     who: defaultdict[Cell, set[int]] = defaultdict(set)
-    moving = draw(st.sampled_from([False, False, True]))
+    moving = draw(st.sampled_from(movers))
     days = draw(st.integers(1, 4))
     for town in range(draw(st.integers(0, 4))):
         pool = draw(st.sampled_from([3, 6, 12, 30]))
@@ -195,8 +195,9 @@ def test_the_order_of_the_counts_changes_nothing(who, minimum, chance):
 
 
 @settings(max_examples=60, deadline=None)
-@given(who=populations(), minimum=st.integers(2, MIN_RESIDENTS))
+@given(who=populations(movers=(False,)), minimum=st.integers(2, MIN_RESIDENTS))
 def test_nothing_is_withheld_where_nothing_could_be_told(who, minimum):
+    """Where somebody moved, more than needed may be: they count in one of their towns only."""
     if not isolated(published(who, ()), minimum):
         assert secret(who, minimum) == frozenset()
 

@@ -37,7 +37,8 @@ _HEARD = """
     window.__violations = [];
 """
 _RUN_AXE = """() => axe.run(document,
-        {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+         resultTypes: ["violations"]})
     .then((found) => found.violations
         .filter((one) => ["serious", "critical"].includes(one.impact))
         .map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join("; ")}`))"""
