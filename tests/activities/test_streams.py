@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -15,6 +16,8 @@ from activities.events import Details, Event
 from activities.models import Activity, PeriodTally, Tally
 from tests.catalogues import MONDAY, Trial, a_programme
 from tests.makers import balance
+
+pytestmark = pytest.mark.once
 
 RULES = (
     {"kind": "quantity_range", "min": 1, "max": 9},

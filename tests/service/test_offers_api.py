@@ -281,6 +281,7 @@ def pool(client, url, manager, operator):
     return url
 
 
+@pytest.mark.once
 def test_a_hundred_thousand_codes_in_one_file(client, database, pool, manager):
     content = "\ufeffcode\r\n" + "".join(f"CINEMA-{n:08}\r\n" for n in range(100_000))
     file = codes_url(pool)

@@ -6,10 +6,14 @@ from hashlib import sha256
 from random import Random
 from uuid import UUID
 
+import pytest
+
 from rewards.tills.live_codes import LiveCode, device_key, read, written
 from rewards.tills.looking import lock_vouchers
 from rewards.voucher_codes import code_sha256
 from tests.rewards.tills.tilling import a_counter
+
+pytestmark = pytest.mark.once
 
 GUESSES, AT_ONCE = 1_000_000, 25_000
 CHANCE = Random(20_261_121)  # noqa: S311 - who guesses needs no better.

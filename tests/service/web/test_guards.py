@@ -20,6 +20,8 @@ from service.web.browsers import ACCESS, REFRESH
 from service.web.guards import is_local
 from tests.makers import a_resident
 
+pytestmark = pytest.mark.once
+
 PAGE = {"Accept": "text/html"}
 
 
