@@ -106,6 +106,13 @@ class Transfer(Base):
         Index(None, "posting_id", "position"),
         # Ids rise with time, so a hundredth of a tree's size tells in which pages an id can be.
         Index(None, "id", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+        # Of a resident's points what is not earned is little, and is looked for by time.
+        Index(
+            "ix_transfer_points_gone",
+            "holder_id",
+            "occurred_at",
+            postgresql_where=text("unit = 'point' AND kind <> 'earn'"),
+        ),
         CheckConstraint("amount > 0 AND amount <= 9007199254740992", "amount"),
         CheckConstraint("debit_account_id <> credit_account_id", "two_accounts"),
         {"postgresql_partition_by": "RANGE (id)"},

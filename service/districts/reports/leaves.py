@@ -13,12 +13,13 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from ledgers.bulk import array_of
 from service.districts.reports.contents import Content, Figures
 from service.districts.reports.periods import Period
 from service.districts.reports.suppression import MIN_RESIDENTS, TOTAL, Cell, lines_of, withheld
+from service.districts.rollups import behind
 from service.districts.rollups import reading as rollups
-from service.districts.rollups.reading import NO_BEHAVIOUR
+from service.districts.rollups.reading import NO_BEHAVIOUR, Atom
+from service.districts.rollups.spenders import spenders
 
 POINTS = ("spent_points", "expired_points", "vouchers")
 MEASURES = ("activities", "saved_mg_co2e", "earned_points")
@@ -85,7 +86,6 @@ def read(
         index: how far the roll-ups reach; the caller has their reader locked.
         hidden: lines that stay withheld, and behaviours that are told though nothing is left.
     """
-    session.execute(_IN_MEMORY)
     span = (divisions, month.first, month.beyond)
     sums: defaultdict[str, dict[Cell, _Sums]] = defaultdict(dict)
     points: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -98,30 +98,33 @@ def read(
         if any(found):
             sums[row.behaviour_code][row.town_code, row.day.isoformat()] = found
     people: defaultdict[str, dict[Cell, int]] = defaultdict(dict)
-    for atom in rollups.atoms(session, *span):
+    with behind.in_order_of_days(session):
+        atoms = behind.atoms(session, *span)
+        who = _who(session, divisions, month, atoms)
+        by_day = _by_day(session, divisions, month)
+    for atom in atoms:
         people[atom.behaviour_code][atom.town_code, atom.day.isoformat()] = atom.residents
     distinct = _distinct(session, divisions, month, towns)
-    who = _who(session, divisions, month, people)
     days = [day.isoformat() for day in month.days()]
     every = [(town, TOTAL) for town in towns] + [(TOTAL, day) for day in days] + [WHOLE]
     told = sorted({*sums, *people, *(set(hidden) - set(POINTS))})
     behaviours = {}
     for code in told:
-        atoms = dict.fromkeys(sums[code], 0) | people[code]
-        secret = withheld(atoms, who[code], hidden=hidden.get(code, ()))
+        counts = dict.fromkeys(sums[code], 0) | people[code]
+        secret = withheld(counts, who[code], hidden=hidden.get(code, ()))
         residents = Counter({(t, TOTAL): distinct.get((t, code), 0) for t in (*towns, TOTAL)})
         for (_, day), count in people[code].items():
             residents[TOTAL, day] += count
         behaviours[code] = _behaviour(sums[code], residents, every, secret)
-    behind = rollups.spenders(session, *span)
+    gone = spenders(session, *span)
     return Leaves(
         behaviours=behaviours,
         points={
-            measure: _points(points[measure], towns, behind, measure, hidden.get(measure, ()))
+            measure: _points(points[measure], towns, gone, measure, hidden.get(measure, ()))
             for measure in POINTS
         },
         anybody={(town, TOTAL): tens(distinct.get((town, TOTAL), 0)) for town in (*towns, TOTAL)}
-        | {(TOTAL, day): tens(count) for day, count in _by_day(session, divisions, month).items()},
+        | {(TOTAL, day): tens(count) for day, count in by_day.items()},
         taken=dict.fromkeys((*told, *POINTS), index),
     )
 
@@ -170,44 +173,15 @@ def _points(
     return lines | {WHOLE: None if WHOLE in secret else sum(values.values())}
 
 
-# Until the transaction ends: a large district's month is grouped in memory, not on disk.
-_IN_MEMORY = text("SET LOCAL work_mem = '64MB'")
-# The residents of small atoms alone, so that a large district's are not all fetched.
-_WHO = text("""
-    SELECT r.holder_id, r.division_code, r.day, r.behaviour_code
-    FROM unnest(CAST(:towns AS text[]), CAST(:days AS date[]), CAST(:behaviours AS text[]))
-        AS k (division_code, day, behaviour_code)
-    JOIN district_resident AS r ON r.division_code = k.division_code AND r.day = k.day
-        AND r.behaviour_code = k.behaviour_code
-    WHERE r.day >= :first AND r.day < :beyond AND left(r.division_code, 6) = ANY(:divisions)
-""")
-
-
 def _who(
-    session: Session,
-    divisions: Sequence[str],
-    month: Period,
-    people: Mapping[str, Mapping[Cell, int]],
+    session: Session, divisions: Sequence[str], month: Period, atoms: Sequence[Atom]
 ) -> defaultdict[str, list[tuple[object, Cell]]]:
-    small = [
-        (town, day, behaviour)
-        for behaviour, atoms in people.items()
-        for (town, day), count in atoms.items()
-        if count < MIN_RESIDENTS
-    ]
+    """Who is behind small atoms, by behaviour."""
+    small = [atom[:3] for atom in atoms if atom.residents < MIN_RESIDENTS]
     found: defaultdict[str, list[tuple[object, Cell]]] = defaultdict(list)
-    if not small:
-        return found
-    parameters = {
-        "first": month.first,
-        "beyond": month.beyond,
-        "divisions": list(divisions),
-        "towns": array_of(town for town, _, _ in small),
-        "days": array_of(day for _, day, _ in small),
-        "behaviours": array_of(behaviour for _, _, behaviour in small),
-    }
-    for holder_id, town, day, behaviour in session.execute(_WHO, parameters):
-        found[behaviour].append((holder_id, (town, day.isoformat())))
+    for act in behind.who(session, divisions, month.first, month.beyond, small):
+        cell = act.town_code, act.day.isoformat()
+        found[act.behaviour_code].append((act.holder_id, cell))
     return found
 
 
@@ -232,21 +206,11 @@ def _distinct(
     return {(town, behaviour): count for town, behaviour, count in rows}
 
 
-# Grouped twice rather than counted distinct, which would sort.
-_BY_DAY = text("""
-    SELECT day, count(*) FROM (
-        SELECT DISTINCT day, holder_id FROM district_resident
-        WHERE day >= :first AND day < :beyond AND division_code BETWEEN :low AND :high
-    ) AS each
-    GROUP BY day
-""")
-
-
 def _by_day(session: Session, divisions: Sequence[str], month: Period) -> dict[str, int]:
     found = Counter({day.isoformat(): 0 for day in month.days()})
     for district in divisions:
-        span = {"first": month.first, "beyond": month.beyond, **rollups.town_bounds(district)}
-        found.update({day.isoformat(): n for day, n in session.execute(_BY_DAY, span)})
+        residents = behind.anybody(session, district, month.first, month.beyond)
+        found.update({day.isoformat(): count for day, count in residents.items()})
     return dict(found)
 
 

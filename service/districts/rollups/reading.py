@@ -6,7 +6,7 @@ the district that their code begins with; days are those of Asia/Shanghai, and a
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,17 +14,13 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import EXPIRED, ISSUED, REDEEMED
-from ledgers.bulk import array_of
-from ledgers.ids import uuid7_floor
 from ledgers.models import Account, LogQueue, LogReader, LogState, Posting, SealedPosting
-from rewards.redeeming.terms import WITH_VOUCHER
 
 READER = "districts"
 NO_BEHAVIOUR = "-"  # Spent, expired, vouchers, and points that were given for no activity.
 ALL = "*"
 LEVELS = (2, 4, 6, 12)  # Digits of a province, city and district; of a town, as it was recorded.
 ZONE = ZoneInfo("Asia/Shanghai")
-_CLOCKS_DIFFER = timedelta(days=1)  # At most, between an instant in the world and a later id.
 
 
 class Figures(NamedTuple):
@@ -83,23 +79,6 @@ def town_bounds(district: str) -> dict[str, str]:
     return {"low": f"{district}0", "high": f"{district}999999"}
 
 
-_ATOMS = text("""
-    SELECT division_code, day, behaviour_code, count(*)
-    FROM district_resident
-    WHERE day >= :first AND day < :beyond AND division_code BETWEEN :low AND :high
-    GROUP BY division_code, day, behaviour_code ORDER BY division_code, day, behaviour_code
-""")
-
-
-def atoms(session: Session, divisions: Sequence[str], first: date, beyond: date) -> list[Atom]:
-    """Residents with an activity that stands, by town, day and behaviour; in order."""
-    found: list[Atom] = []
-    for district in sorted(divisions):
-        parameters = {**town_bounds(district), "first": first, "beyond": beyond}
-        found += [Atom(*row) for row in session.execute(_ATOMS, parameters)]
-    return found
-
-
 # First a row a resident, in which Citus lets GROUPING SETS and DISTINCT be counted exactly.
 _DISTINCT = text("""
     WITH of_resident AS MATERIALIZED (
@@ -122,72 +101,6 @@ def distinct(
     parameters = {"divisions": list(divisions), "first": first, "beyond": beyond}
     rows = session.execute(_DISTINCT, parameters)
     return {(town or ALL, behaviour or ALL): count for town, behaviour, count in rows if count}
-
-
-# What of a resident's points stands, by cause: of causes that cancel out nobody stands behind.
-# MATERIALIZED is no more than a row a resident: on Citus that is brought together on one node.
-_BEHIND = text("""
-    WITH of_cause AS (
-        SELECT p.division_code, t.holder_id, t.reference,
-               sum(CASE WHEN t.debit_account_id = ANY(CAST(:issued AS uuid[])) THEN t.amount
-                        WHEN t.credit_account_id = ANY(CAST(:issued AS uuid[])) THEN -t.amount
-                        ELSE 0 END) AS earned,
-               sum(CASE WHEN t.credit_account_id = ANY(CAST(:redeemed AS uuid[])) THEN t.amount
-                        WHEN t.debit_account_id = ANY(CAST(:redeemed AS uuid[])) THEN -t.amount
-                        ELSE 0 END) AS spent,
-               sum(CASE WHEN t.credit_account_id = ANY(CAST(:expired AS uuid[])) THEN t.amount
-                        WHEN t.debit_account_id = ANY(CAST(:expired AS uuid[])) THEN -t.amount
-                        ELSE 0 END) AS expired
-        FROM participant AS p JOIN transfer AS t ON t.holder_id = p.holder_id
-        WHERE left(p.division_code, 6) = ANY(:divisions) AND t.id >= :low AND t.unit = 'point'
-          AND t.occurred_at >= :since AND t.occurred_at < :until
-          AND t.posting_id <> ALL(CAST(:unread AS uuid[]))
-        GROUP BY p.division_code, t.holder_id, t.reference),
-    of_resident AS MATERIALIZED (
-        SELECT c.division_code, c.holder_id,
-               sum(c.earned) FILTER (WHERE a.id IS NULL) <> 0 AS earned,
-               sum(c.spent) <> 0 AS spent, sum(c.expired) <> 0 AS expired,
-               bool_or(c.spent > 0 AND o.kind = ANY(:with_voucher)) AS vouchers
-        FROM of_cause AS c
-        LEFT JOIN activity AS a ON a.holder_id = c.holder_id AND a.id = c.reference
-        LEFT JOIN redemption AS r ON r.holder_id = c.holder_id AND r.id = c.reference
-        LEFT JOIN offer AS o ON o.id = r.offer_id
-        GROUP BY c.division_code, c.holder_id)
-    SELECT division_code,
-           count(DISTINCT holder_id) FILTER (WHERE earned) AS earned_points,
-           count(DISTINCT holder_id) FILTER (WHERE spent) AS spent_points,
-           count(DISTINCT holder_id) FILTER (WHERE expired) AS expired_points,
-           count(DISTINCT holder_id) FILTER (WHERE vouchers) AS vouchers
-    FROM of_resident GROUP BY GROUPING SETS ((division_code), ())
-""")
-
-
-def spenders(
-    session: Session, divisions: Sequence[str], first: date, beyond: date
-) -> dict[tuple[str, str], int]:
-    """Different residents behind what is of no behaviour: by (town or "*", measure).
-
-    Measures: ``spent_points``, ``expired_points``, ``vouchers``, and ``earned_points``, those given
-    for no activity. Read from transfers, of what the roll-ups have summed alone: the caller has the
-    reader locked (``reader_index``), and the log must be summed but for its end.
-    """
-    accounts = system_accounts(session)
-    since = start_of(first)
-    parameters = {
-        **{kind: array_of(ids) for kind, ids in accounts.items()},
-        "divisions": list(divisions),
-        "with_voucher": sorted(WITH_VOUCHER),
-        "since": since,
-        "until": start_of(beyond),
-        "low": uuid7_floor(since - _CLOCKS_DIFFER),
-        "unread": array_of(unread(session)),
-    }
-    return {
-        (row.division_code or ALL, measure): row._mapping[measure]
-        for row in session.execute(_BEHIND, parameters)
-        for measure in ("earned_points", "spent_points", "expired_points", "vouchers")
-        if row._mapping[measure]
-    }
 
 
 def reader_index(session: Session, *, lock: bool = False) -> int:
