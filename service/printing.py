@@ -29,12 +29,12 @@ _FACT = re.compile(r"\{\w+\}")  # What differs from row to row.
 
 def grams(mg: int) -> str:
     """Milligrams as grams, all digits kept: 1234567 → 1,234.567."""
-    return f"{mg // 1000:,}.{mg % 1000:03}"
+    return f"{'-' if mg < 0 else ''}{abs(mg) // 1000:,}.{abs(mg) % 1000:03}"
 
 
 def kilograms(mg: int) -> str:
     """Milligrams as kilograms, all digits kept."""
-    return f"{mg // 1_000_000:,}.{mg % 1_000_000:06}"
+    return f"{'-' if mg < 0 else ''}{abs(mg) // 1_000_000:,}.{abs(mg) % 1_000_000:06}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

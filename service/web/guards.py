@@ -106,7 +106,7 @@ def is_local(path: str) -> bool:
 
 def register(bp: Blueprint) -> None:
     """How every page of a blueprint behaves: cookies, caches, and refusals as pages."""
-    bp.context_processor(lambda: {"form_token": browsers.form_token, "me": g.get("page_caller")})
+    bp.context_processor(_page_values)
     bp.after_request(browsers.set_cookies)
     bp.after_request(_kept_by_nobody)
     bp.register_error_handler(Refused, _on_refused)
@@ -115,6 +115,12 @@ def register(bp: Blueprint) -> None:
     bp.register_error_handler(HTTPException, _on_http_error)
     bp.register_error_handler(DBAPIError, _on_database_error)
     bp.register_error_handler(PoolTimeout, _on_database_error)
+
+
+def _page_values() -> dict[str, Any]:
+    me = g.get("page_caller")
+    own_home = home_of(me) if me else url_for("web.home")
+    return {"form_token": browsers.form_token, "me": me, "own_home": own_home}
 
 
 def _check_form() -> None:

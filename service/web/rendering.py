@@ -1,7 +1,7 @@
 """How a page is made: its language, its texts, its numbers."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,8 @@ def register(app: Flask) -> None:
         "yuan": yuan,
         "instant": instant,
         "day": day,
+        "until": until,
+        "span": span,
         "qr": qr,
         "role_name": role_name,
     }
@@ -98,6 +100,24 @@ def day(value: str | datetime | None) -> str:
     if isinstance(value, str) and len(value) == 10:
         return value
     return instant(value)[:10]
+
+
+def until(end: str | datetime | None) -> str:
+    """When something ends that is good until then: at midnight, the day that is still good."""
+    if end is None:
+        return "—"
+    found = datetime.fromisoformat(end) if isinstance(end, str) else end
+    if found.astimezone(BEIJING).time() == time():
+        return day(found - timedelta(days=1))
+    return instant(found)
+
+
+def span(began: str | datetime, ended: str | datetime) -> str:
+    """From one instant until another; what is the same of both is said once."""
+    first, last = instant(began), instant(ended)
+    if first[:10] != last[:10]:
+        return f"{first} – {last}"
+    return first if first == last else f"{first} – {last[11:]}"
 
 
 def qr(content: str) -> str:

@@ -20,6 +20,11 @@ class Kind:
     name: str
     unit: str
 
+    def counted(self, quantity: int) -> str:
+        """So many of the unit, in words."""
+        once = quantity == 1 and self.unit == _("次")
+        return _("一次") if once else f"{quantity:,} {self.unit}"
+
 
 def kinds() -> dict[str, Kind]:
     """All behaviours by their code."""

@@ -83,6 +83,7 @@
       const data = await answer.json();
       if (!data.labels.length) {
         canvas.textContent = words.none;
+        figure.querySelector("details").hidden = true;
         figure.dataset.drawn = "empty";
         return;
       }
@@ -93,6 +94,7 @@
       figure.dataset.drawn = "yes";
     } catch {
       canvas.textContent = words.failed;
+      figure.querySelector("details").hidden = true;
       figure.dataset.drawn = "failed";
     }
   }

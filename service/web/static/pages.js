@@ -2,6 +2,8 @@
 "use strict";
 
 const KEPT = "tanhui-kept:";
+const ENTERED = "tanhui-entered";
+const ENTRY = /^\/(staff\/)?sign-(in|up)/;
 
 // A form that was sent is not sent twice by a second tap; what asks first, asks.
 document.addEventListener("submit", (event) => {
@@ -23,25 +25,38 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
-// What was typed is kept in this tab while a form is on its way, in case one has to sign in first.
+// What was typed is kept in this tab while a form is on its way: for who has to sign in first, and for
+// who goes back after the line broke. Any other page shows that the form has arrived, and forgets it.
+const formsKept = () => [...document.querySelectorAll("form[data-kept]")];
+const picked = (field) => ["checkbox", "radio"].includes(field.type);
+function fields(form) {
+  const unkept = ["hidden", "password", "file", "submit", undefined];
+  return [...form.elements].filter((one) => one.name && !unkept.includes(one.type));
+}
 function keep(form) {
   if (!("kept" in form.dataset)) return;
-  const typed = {};
-  for (const [name, value] of new FormData(form)) {
-    const field = form.elements[name];
-    if (typeof value === "string" && field.type !== "password" && field.type !== "hidden") typed[name] = value;
-  }
-  sessionStorage.setItem(KEPT + location.pathname, JSON.stringify(typed));
+  const typed = fields(form).map((one) => [one.name, one.value, picked(one) && one.checked]);
+  sessionStorage.setItem(KEPT + location.pathname, JSON.stringify({ at: formsKept().indexOf(form), typed }));
 }
 function restore() {
-  const typed = sessionStorage.getItem(KEPT + location.pathname);
-  sessionStorage.removeItem(KEPT + location.pathname);
-  if (!typed) return;
-  for (const form of document.querySelectorAll("form[data-kept]")) {
-    for (const [name, value] of Object.entries(JSON.parse(typed))) {
-      const field = form.elements[name];
-      if (field && "value" in field && !field.value) field.value = value;
-    }
+  if (document.querySelector("a[data-back]")) return; // What was refused is gone back to.
+  const kept = JSON.parse(sessionStorage.getItem(KEPT + location.pathname));
+  if (ENTRY.test(location.pathname)) {
+    sessionStorage.setItem(ENTERED, "yes");
+    sessionStorage.removeItem(KEPT + location.pathname);
+    return;
+  }
+  const again = performance.getEntriesByType("navigation")[0]?.type !== "navigate";
+  if (kept && (again || sessionStorage.getItem(ENTERED))) fill(formsKept()[kept.at], kept.typed);
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(KEPT) || key === ENTERED) sessionStorage.removeItem(key);
+}
+function fill(form, typed) {
+  for (const field of form ? fields(form) : []) {
+    const at = typed.findIndex(([name, value]) => name === field.name && (!picked(field) || value === field.value));
+    if (at < 0) continue;
+    const [[, value, checked]] = typed.splice(at, 1);
+    if (picked(field)) field.checked = checked;
+    else field.value = value;
   }
 }
 restore();
@@ -69,5 +84,9 @@ if (document.querySelector("[data-chart]")) {
       script.onerror = failed;
       document.head.append(script);
     });
-  load("echarts/echarts.simple.min.js").then(() => load("charts.js"));
+  load("echarts/echarts.simple.min.js")
+    .then(() => load("charts.js"))
+    .catch(() => {
+      for (const figure of document.querySelectorAll("[data-chart]")) figure.querySelector(".canvas").textContent = figure.dataset.failed;
+    });
 }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -33,6 +33,23 @@ TWICE = """async () => {
         return (await fetch(location.href, {method: "POST", body})).url;
     };
     return [await send(), await send()];
+}"""
+# Figures broken in their midst, times that lie under an edge, a page that scrolls sideways.
+CUT_OFF = """() => {
+    const wide = [...document.querySelectorAll("main *, header *")].filter((one) => {
+        const { right, width } = one.getBoundingClientRect();
+        return width > 1 && right > innerWidth + 1 && !one.closest(".pills, .canvas, .unseen");
+    });
+    const broken = [...document.querySelectorAll(".figures dd")].filter((one) => {
+        const range = document.createRange();
+        range.selectNodeContents(one.firstChild);
+        return range.getClientRects().length > 1;
+    });
+    const hidden = [...document.querySelectorAll("time")].filter((one) => {
+        const list = one.closest(".list");
+        return list && one.getBoundingClientRect().right > list.getBoundingClientRect().right;
+    });
+    return [...wide, ...broken, ...hidden].map((one) => one.outerHTML.slice(0, 90));
 }"""
 PHONE, NEW_PHONE = "138 0013 8001", "139 0013 9002"
 
@@ -353,8 +370,8 @@ def test_the_last_seen_pages_are_read_without_a_network_by_their_reader_alone(br
     other = Caller(str(a_parent(here, "另一位")), "resident")
     with visitor(browser, here, "offline", width="phone", signed_in=ida) as reader:
         page = reader.open("/my")
-        page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
-        for path in ("/my", "/my/vouchers", "/my/consents"):
+        page.wait_for_function("() => caches.match('/my').then(Boolean)")  # The first page of all.
+        for path in ("/my/vouchers", "/my/consents"):
             reader.open(path)
         expect(page.locator(".when-offline")).to_be_hidden()
         reader.context.set_offline(True)
@@ -383,3 +400,38 @@ def test_the_last_seen_pages_are_read_without_a_network_by_their_reader_alone(br
         reader.context.set_offline(True)
         with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
             reader.open("/my")
+
+
+def test_what_was_typed_comes_back_after_signing_in_and_not_after_it_was_sent(browser, here, ida):
+    with visitor(browser, here, "kept", width="phone", signed_in=ida) as reader:
+        page = reader.open("/my/household")
+        today = page.input_value("#valid_from")
+        cookies = reader.context.cookies()
+        reader.context.clear_cookies()
+        typed = {"#valid_from": str(date.fromisoformat(today) - timedelta(days=1))}
+        typed |= {"#persons": "3", "#moved_in_on": "2020-05-01"}
+        for place, value in typed.items():
+            page.fill(place, value)
+        page.select_option("#tier", "2")
+        page.check("input[name=solar]")
+        press(page, "申报")
+        expect(page.locator("#phone")).to_be_visible()
+        reader.context.add_cookies(cookies)
+
+        reader.open("/my/household")
+        for place, value in (typed | {"#tier": "2"}).items():
+            expect(page.locator(place)).to_have_value(value)
+        expect(page.locator("input[name=solar]")).to_be_checked()
+        press(page, "申报")
+        shows(page, ".note.done", "已")
+        reader.open("/my/household")
+        expect(page.locator("#valid_from")).to_have_value(today)
+
+
+def test_nothing_is_cut_off_where_letters_are_twice_as_large(browser, here, ida):
+    with visitor(browser, here, "large", width="phone", signed_in=ida) as reader:
+        for path in ("/", "/my", "/my/statement", "/my/months", "/my/security"):
+            page = reader.open(path)
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert page.evaluate(CUT_OFF) == [], path
+        reader.shoot("security")

@@ -43,6 +43,13 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
+self.addEventListener("message", (event) => {
+  if (event.data !== "keep") return;
+  const url = new URL(event.source.url);
+  const kept = fetch(url, { credentials: "same-origin" }).then((answer) => answer.ok && !answer.redirected && keep(url, answer));
+  event.waitUntil(kept.catch(() => {}));
+});
+
 async function page(event, url) {
   let answer;
   try {

@@ -54,6 +54,7 @@
         return;
       }
       sessionStorage.removeItem(PENDING);
+      sessionStorage.removeItem("tanhui-kept:" + location.pathname); // It has arrived.
       counter().replaceWith(document.adoptNode(fresh));
       settle();
     } catch {
