@@ -162,3 +162,39 @@ def test_the_page_says_that_a_text_is_not_recorded(mine, untold):
 @pytest.mark.parametrize("code", ["no.such", "demo.bike", "a%2Fb", "..", "x" * 300])
 def test_a_scene_without_a_text_has_no_page(mine, code):
     assert mine.get(f"/my/consents/{code}").status_code == 404
+
+
+# --- On paper, at the counter ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def counter(app):
+    """Browsers of staff."""
+    return lambda role: browser_of(app, Caller("anna", role, programme="*"))
+
+
+@pytest.mark.parametrize("role", ["operator", "volunteer"])
+def test_staff_at_the_counter_open_a_text_to_be_read_and_signed(counter, scene, role):
+    listed = counter(role).get("/desk/consent-texts").text
+    page = counter(role).get(f"/desk/consent-texts/{scene}").text
+
+    assert f'href="/desk/consent-texts/{scene}"' in listed
+    assert "第一段" in page
+    assert page.index("第二段") < page.index("签名：____")
+    english = counter(role).get(f"/desk/consent-texts/{scene}", headers=ENGLISH).text
+    assert "Words" in english
+    assert "Signature: ____" in english
+
+
+def test_nobody_signs_a_text_that_is_not_there(counter, untold):
+    page = counter("operator").get(f"/desk/consent-texts/{untold}").text
+
+    assert "文本没有收录" in page
+    assert "签名：" not in page
+    assert counter("operator").get("/desk/consent-texts/demo.bike").status_code == 404
+
+
+def test_who_registers_a_resident_is_led_to_the_texts(counter):
+    page = counter("operator").get("/desk/registration?town=夏阳").text
+
+    assert 'href="/desk/consent-texts"' in page

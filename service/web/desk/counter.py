@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -112,7 +112,12 @@ def registration() -> Response:
         ),
     )
     form = Form("register", _("登记"), act, _("登记"), fields, done="registered")
-    return page(_("登记居民"), looking, form)
+    texts = Note(
+        _("签署前请居民先读授权书。"),
+        url=url_for("desk.consent_texts"),
+        link=_("授权书文本，可打印"),
+    )
+    return page(_("登记居民"), looking, texts, form)
 
 
 @bp.route("/lost-card", methods=["GET", "POST"])

@@ -34,6 +34,7 @@ MENU = (
             Entry("desk.residents", _("居民查询")),
             Entry("desk.entry", _("代录活动"), (OPERATOR, VOLUNTEER)),
             Entry("desk.registration", _("登记居民")),
+            Entry("desk.consent_texts", _("授权书文本"), (OPERATOR, VOLUNTEER)),
             Entry("desk.lost_card", _("挂失卡")),
         ),
     ),

@@ -947,6 +947,7 @@ NOTHING_TO_GUESS: dict[tuple[str, str], str] = {
     ("PUT", "/v1/verifications/<uuid:verification_id>"): (
         "a verifier's word is about any resident, and the answer tells nothing else of them"
     ),
+    ("GET", "/v1/terms/<int:version>"): "published: what anybody reads before they sign up",
     ("GET", "/v1/pictures/<string:sha256>"): (
         "published: the name is the hash of its bytes, which who knows it has seen"
     ),

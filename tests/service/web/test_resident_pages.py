@@ -93,10 +93,19 @@ def sign_up(me: Visitor, messages: Messages) -> None:
     page.check("input[name=division]")
     page.fill("#birth_on", "1950-05-17")
     page.fill("#name", f"王小明{PAYLOAD}"[:50])
+    with page.expect_popup() as opened:
+        page.get_by_role("main").get_by_role("link", name="个人信息处理规则").first.click()
+    shows(opened.value, "h1", "个人信息处理规则")
+    opened.value.close()
+    expect(page.locator("#birth_on")).to_have_value("1950-05-17")
     page.check("input[name=terms]")
     me.look("sign-up")
     press(page, "参加")
     assert page.url.endswith("/my"), page.inner_text("main")
+    for path in ("/terms", "/privacy", "/privacy?version=1&lang=en"):
+        me.open(path)
+        me.look(f"text{path.replace('/', '-').partition('?')[0]}{'-en' if 'lang' in path else ''}")
+    me.open("/my?lang=zh-CN")
 
 
 def holder_of(me: Visitor) -> UUID:
@@ -224,7 +233,7 @@ def family(me: Visitor) -> None:
     press(page, "开始替家人办事")
     me.look("family")
     old = page.context.new_page()
-    old.goto(me.site.address + "/my/consents/sh.own-cup.app")
+    old.goto(me.site.address + "/my/consents/sh.metro.operator")
     press(page, "代办")
     shows(page, "main", "您正在替")
     shows(page, ".balance", "300")
