@@ -1,6 +1,6 @@
 """Redis: cached reads, without it slower and never wrong; and what was used once before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -54,6 +54,14 @@ class Cache:
             self._redis.set(f"tanhui:{key}", value, ex=seconds)
         except redis.RedisError as error:
             raise CacheAway from error
+
+    def kept(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What is kept under each key, in one round trip; without redis nothing is."""
+        try:
+            found = self._redis.mget([f"tanhui:{key}" for key in keys])
+        except redis.RedisError:
+            return [None] * len(keys)
+        return [value if isinstance(value, bytes) else None for value in found]
 
     def take(self, key: str) -> bytes | None:
         """What is kept, which is gone by that: of two who take it one has it. Raises CacheAway."""

@@ -7,19 +7,20 @@ columns mean, as ``COLUMNS`` does.
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from service.districts.models import DistrictReport
 from service.districts.reports.contents import Content, Figures, PointsRow, Row, decoded
 
 LICENCE = "CC-BY-4.0"
-REPORTS_MAX = 50  # Read in one transaction.
+REPORTS_MAX = 50  # Read at once.
 _MONTH = len("2026-10")
 
 
@@ -76,6 +77,15 @@ class Edition:
         return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
+class Issued(NamedTuple):
+    """The latest version of a district's month."""
+
+    division_code: str
+    period: str
+    version: int
+    sha256: bytes
+
+
 def edition(session: Session) -> Edition:
     """As of now; one statement."""
     one = DistrictReport
@@ -91,38 +101,43 @@ def dictionary() -> bytes:
     return _csv([("column", "type", "unit", "zh", "en"), *COLUMNS])
 
 
+def place(report: Issued) -> str:
+    """Where a month's lines may be kept; another one when the columns are others."""
+    return f"open-data:{_FORM}:{report.sha256.hex()}"
+
+
 def header() -> bytes:
     """The first line of the figures' file."""
     return _csv([[column.name for column in COLUMNS]])
 
 
-def lines(
-    session: Session, *, upto: Edition, after: tuple[str, str] | None
-) -> tuple[list[bytes], tuple[str, str] | None]:
-    """The figures of the next ``REPORTS_MAX`` districts' months, and where to go on; None: done."""
+def issued(session: Session, *, upto: Edition, after: tuple[str, str] | None) -> list[Issued]:
+    """The next ``REPORTS_MAX`` districts' months after one, in order, without their contents."""
     if upto.issued_at is None:
-        return [], None
+        return []
     one = DistrictReport
-    newest = (
-        select(one.division_code, one.period, func.max(one.version).label("version"))
+    place = one.division_code, one.period
+    query = (
+        select(*place, one.version, one.content_sha256)
         .where(func.length(one.period) == _MONTH, one.issued_at <= upto.issued_at)
-        .group_by(one.division_code, one.period)
-        .order_by(one.division_code, one.period)
+        .ext(distinct_on(*place))
+        .order_by(*place, one.version.desc())
         .limit(REPORTS_MAX)
     )
     if after is not None:
-        newest = newest.where(tuple_(one.division_code, one.period) > after)
-    keys = [(code, period, version) for code, period, version in session.execute(newest)]
-    if not keys:
-        return [], None
-    rows = session.scalars(
-        select(one)
-        .where(tuple_(one.division_code, one.period, one.version).in_(keys))
-        .order_by(one.division_code, one.period)
-    )
-    told = [_csv(list(_rows(decoded(row.content)))) for row in rows]
-    last = keys[-1]
-    return told, (last[0], last[1]) if len(keys) == REPORTS_MAX else None
+        query = query.where(tuple_(*place) > after)
+    return [Issued(*row) for row in session.execute(query)]
+
+
+def lines(session: Session, *, of: Collection[Issued]) -> dict[bytes, bytes]:
+    """The figures of some months, as lines of the file, by the hash of the report.
+
+    The same report gives the same lines for ever: so they may be kept.
+    """
+    one = DistrictReport
+    wanted = tuple_(one.division_code, one.period, one.version).in_([each[:3] for each in of])
+    rows = session.execute(select(one.content_sha256, one.content).where(wanted))
+    return {sha256: _csv(list(_rows(decoded(content)))) for sha256, content in rows}
 
 
 def _rows(content: Content) -> Iterator[Sequence[object]]:
@@ -205,3 +220,6 @@ def _csv(rows: Sequence[Sequence[object]]) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue().encode()
+
+
+_FORM = hashlib.blake2b(dictionary(), digest_size=8).hexdigest()

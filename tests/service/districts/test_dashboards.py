@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -275,11 +276,31 @@ def test_anybody_reads_what_was_issued_and_what_its_columns_mean(client, put, di
 def test_open_data_has_the_latest_version_page_by_page(database, monkeypatch):
     monkeypatch.setattr(open_data, "REPORTS_MAX", 1)
     upto = database.transact(open_data.edition)
-    after, pages = None, []
-    while True:
-        told, after = database.transact(lambda s, a=after: open_data.lines(s, upto=upto, after=a))
-        pages += told
-        if after is None:
-            break
-    assert (upto.reports, len(pages)) == (4, 4)
-    assert b"2016-04" in pages[0]
+    after, told = None, []
+    while page := database.transact(lambda s, a=after: open_data.issued(s, upto=upto, after=a)):
+        (report,) = page
+        after = report.division_code, report.period
+        told.append(database.transact(lambda s, of=page: open_data.lines(s, of=of))[report.sha256])
+    assert (upto.reports, len(told)) == (4, 4)
+    assert b"2016-04" in told[0]
+
+
+def test_open_data_is_the_same_kept_and_written_anew(client, put, services):
+    put()
+    path = "/open-data/districts.csv"
+    upto = services.database.transact(open_data.edition)
+    (report, *_) = services.database.transact(
+        lambda session: open_data.issued(session, upto=upto, after=None)
+    )
+    place = open_data.place(report)
+    services.cache.forget(place)
+    first = client.get(path).data
+
+    assert services.cache.kept([place]) != [None]
+    assert client.get(path).data == first, "from what is kept"
+    services.cache.keep(place, b"not of our writing", 60)
+    assert client.get(path).data == first, "written over"
+    assert services.cache.kept([place]) != [b"not of our writing"]
+    services.cache.keep(place, zlib.compress(b"kept\r\n"), 60)
+    assert b"\r\nkept\r\n" in client.get(path).data, "no report is read that is kept"
+    services.cache.forget(place)
