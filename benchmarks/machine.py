@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from service import embedded, migrating
-from service.db import owner_engine
+from service.db import Database, owner_engine
 
 
 def machine() -> str:
@@ -39,3 +40,14 @@ def fresh_database() -> Iterator[str]:
             print(f"PostgreSQL {version}, fsync {fsync}")
             yield url
         shutil.rmtree(embedded.fallback(Path(folder)), ignore_errors=True)
+
+
+def cpu_s(database: Database) -> float:
+    """CPU seconds of this process and of the server's process behind the one connection that it
+    uses: what a busy machine does not change, as it does the time by the clock.
+    """
+    with database.engine.connect() as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    told = Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(told[11]) + int(told[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
