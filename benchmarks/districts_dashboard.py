@@ -1,13 +1,15 @@
 """District dashboards and reports, with 2 and with 20 million activities behind them.
 
 Roll-ups of a district of 20 towns, 10 behaviours and a year are written by SQL, as the job would
-have left them: residents do each of ten things once a week, twice. Then the
-year's months and the year are issued (time printed, each), and the dashboard of the year and of a
-month is asked for over HTTP (the real service, granian, two workers, one connection).
+have left them: residents do each of ten things once a week, twice, and spend once for twenty
+activities. Then the year's months and the year are issued (time printed, each, and CPU), and the
+dashboard of the year and of a month is asked for over HTTP (the real service, granian, two workers,
+one connection).
 Usage: ``python -m benchmarks.districts_dashboard [SECONDS]``.
 """
 
 import itertools
+import os
 import sys
 import tempfile
 import time
@@ -19,7 +21,7 @@ from urllib.request import Request, urlopen
 from sqlalchemy import Engine, text
 
 from activities.catalogue.loading import load
-from benchmarks.machine import fresh_database, machine
+from benchmarks.machine import cpu_s, fresh_database, machine
 from benchmarks.serving import Address, Driven, drive, environ, served, written
 from service.db import Database, owner_engine
 from service.districts.reports.issuing import issue
@@ -62,6 +64,26 @@ _PARTICIPANTS = text("""
     INSERT INTO participant (holder_id, programme_code, division_code, joined_at)
     SELECT holder_id, 'sh-2026', min(division_code), CAST(:first AS date)
     FROM district_resident WHERE left(division_code, 6) = :district GROUP BY holder_id
+""")
+# Different residents by month, as the job counts them.
+_MONTHS = text("""
+    INSERT INTO district_month (division_code, month, behaviour_code, residents)
+    SELECT left(division_code, digits), date_trunc('month', day)::date, code,
+           count(DISTINCT holder_id)
+    FROM (SELECT DISTINCT division_code, date_trunc('month', day)::date AS day, behaviour_code,
+                 holder_id
+          FROM district_resident WHERE left(division_code, 6) = :district) AS each,
+         unnest(ARRAY[2, 4, 6, 9]) AS digits, unnest(ARRAY[behaviour_code, '*']) AS code
+    GROUP BY 1, 2, 3
+""")
+_SPENDS = text("""
+    INSERT INTO transfer (holder_id, id, posting_id, position, unit, debit_account_id,
+                          credit_account_id, amount, kind, reference, occurred_at)
+    SELECT r.holder_id, uuidv7(), uuidv7(), 0, 'point', r.holder_id, a.id, 10, 'spend', uuidv7(),
+           r.day + time '04:00' AT TIME ZONE 'UTC'
+    FROM district_resident AS r, (SELECT min(id::text)::uuid AS id FROM account
+                                  WHERE kind = 'redeemed' AND unit = 'point') AS a
+    WHERE left(r.division_code, 6) = :district AND random() < :twice / 20.0
 """)
 
 
@@ -111,8 +133,8 @@ def _populate(owner: Engine) -> None:
             }
             connection.execute(_TOWNS, parameters)
             connection.execute(_RESIDENTS, parameters)
-            connection.execute(_DAYS, parameters)
-            connection.execute(_PARTICIPANTS, parameters)
+            for statement in (_DAYS, _MONTHS, _PARTICIPANTS, _SPENDS):
+                connection.execute(statement, parameters)
         connection.execute(
             text(
                 "ALTER TABLE district_resident ADD CONSTRAINT pk_district_resident PRIMARY KEY"
@@ -123,7 +145,9 @@ def _populate(owner: Engine) -> None:
             text("SELECT left(division_code, 6), count(*) FROM district_resident GROUP BY 1")
         ).all()
     with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE district_resident, district_day, participant"))
+        connection.execute(
+            text("VACUUM ANALYZE district_resident, district_day, participant, transfer")
+        )
     told = ", ".join(f"{code} {rows:,} rows" for code, rows in counted)
     print(f"roll-ups written in {time.perf_counter() - begun:.0f} s: {told}")
 
@@ -142,11 +166,16 @@ def _issue(database: Database, settings: Settings, district: str, year: int) -> 
         )  # fmt: skip
         return time.perf_counter() - begun
 
+    cpu = cpu_s(database)
     months = [one(f"{year}-{month:02}") for month in range(1, 13)]
     whole = one(str(year))
+    cpu = cpu_s(database) - cpu
     middle = sorted(months)[6]
     print(f"    a month issued in {middle:.2f} s (median of 12), the year in {whole:.2f} s")
-    print(f"    all together {sum(months) + whole:.1f} s; mark {YEAR_MARK_S} s")
+    print(
+        f"    all together {sum(months) + whole:.1f} s, {cpu:.1f} s of CPU; mark {YEAR_MARK_S} s;"
+        f" load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _ask(address: Address, settings: Settings, district: str, year: int, seconds: float) -> None:
