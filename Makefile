@@ -51,6 +51,7 @@ bench: $(READY)  ## figures and ratios of this machine, some minutes
 	@$(BIN)/python -m benchmarks.districts_rollup
 	@$(BIN)/python -m benchmarks.districts_dashboard
 	@$(BIN)/python -m benchmarks.report_rendering
+	@$(BIN)/python -m benchmarks.open_data
 
 clean:  ## remove .venv and caches; var, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
