@@ -214,6 +214,14 @@ class UnknownDraft(DomainError):
         self.names = list(names)
 
 
+class DraftReused(DomainError):
+    """Another content stands under a draft's name: what is drafted is never changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} stands with other content")
+        self.name = name
+
+
 class DraftNeedsSecondPerson(DomainError):
     """Who drafted a version does not approve it."""
 

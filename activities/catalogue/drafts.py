@@ -142,6 +142,13 @@ def _same(drafted_by: str, approved_by: str) -> bool:
     return drafted_by.strip().casefold() == approved_by.strip().casefold()
 
 
+def key_in(name: str) -> tuple[str, Key]:
+    """Kind and primary key of what a draft's name says; raises UnknownDraft."""
+    if (found := _key(name)) is None:
+        raise UnknownDraft([name])
+    return found
+
+
 def _key(name: str) -> tuple[str, Key] | None:
     """Kind and primary key; None for what is no such name."""
     kind, _, rest = name.partition(":")

@@ -123,6 +123,24 @@ def read_folder(folder: Path, problems: list[str]) -> dict[str, list[Line]]:
     return {name: list(_read(folder / name, table_of(name), problems)) for name in found}
 
 
+def typed(name: str, place: str, written: Mapping[str, str | None]) -> Line:
+    """A row of a file's columns that stands in none; raises CatalogueRefused with all its faults.
+
+    A column that is not written is empty.
+    """
+    columns = {c.name: c for c in table_of(name).columns if c.name not in DRAFTED}
+    problems = [f"{place}: column {each} is unknown" for each in sorted(written.keys() - columns)]
+    values = {}
+    for each, column in columns.items():
+        try:
+            values[each] = _value(column, written.get(each))
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+    if problems:
+        raise CatalogueRefused(problems)
+    return Line(place, values)
+
+
 def _read(path: Path, table: Table, problems: list[str]) -> Iterator[Line]:
     try:
         reader = csv.DictReader(io.StringIO(_text(path)), strict=True)

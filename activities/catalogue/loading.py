@@ -4,7 +4,7 @@ A row once loaded is never changed. Loading the same files again writes nothing;
 from what is loaded is refused: a change is a new row (a new version, a new period).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -46,6 +46,18 @@ def load(
     """
     problems: list[str] = []
     given = read_folder(folder, problems)
+    return add(session, given, problems, now=now, origin=origin)
+
+
+def add(
+    session: Session,
+    given: Mapping[str, list[Line]],
+    problems: list[str],
+    *,
+    now: datetime,
+    origin: Origin,
+) -> dict[str, int]:
+    """Add rows to what is loaded, likewise; ``problems`` of reading them refuse them too."""
     known = _loaded(session)
     problems += check(given, Tables.of(given, known))
     new = {name: _new(name, lines, known[name], problems) for name, lines in given.items()}

@@ -16,6 +16,7 @@ from activities.reviewing import appeals, review
 from activities.reviewing.appeal_queue import Heard, appeals_of, heard
 from activities.reviewing.cases import cases_of
 from activities.reviewing.steps import Asked, steps_of
+from service.admin.drafting import state_of
 from service.admin.log import Act, Actor, State, acting_on_many
 from service.identity.staff.models import ALL
 
@@ -105,15 +106,7 @@ def approve_drafts(
 
     def states() -> Mapping[str, State]:
         return {
-            drafts.name_of(row): {
-                "drafted_by": row.drafted_by,
-                "drafted_at": row.drafted_at,
-                "approved_by": row.approved_by,
-                "approved_at": row.approved_at,
-                "valid_from": row.valid_from,
-                "valid_to": row.valid_to,
-            }
-            for row in drafts.find(session, names, lock=True)
+            drafts.name_of(row): state_of(row) for row in drafts.find(session, names, lock=True)
         }
 
     acts = [  # A factor is every programme's.

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask.views import MethodView
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session
 
 from activities.catalogue.differences import Draft, described, waiting
 from service.admin.batches import approve_drafts
+from service.admin.drafting import write_draft
 from service.api.resources import Blueprint
 from service.auth import actor, caller, requires
 from service.authorisation import EVERYWHERE, LISTED, only_programme
@@ -56,6 +57,25 @@ class DraftsResponse(Schema):
     drafts = fields.List(fields.Nested(DraftResponse))
 
 
+_TEXT = fields.String(validate=validate.Length(max=2_000))
+
+
+class DraftRequest(Schema):
+    """A row as a file of the catalogue has it; what the name says stands in the name alone."""
+
+    values = fields.Dict(
+        keys=fields.String(validate=validate.Length(1, 64)),
+        values=_TEXT,
+        required=True,
+        validate=validate.Length(max=30),
+        metadata={
+            "description": "columns of factors.csv, methods.csv, rules.csv or tariffs.csv by name,"
+            " each as text (docs/methods.md); parameters of a rule are JSON; left out: empty",
+            "example": {"mg_co2e_per_point": "1000", "document": "积分规则（2027）第 3 条"},
+        },
+    )
+
+
 class DraftApprovalRequest(Schema):
     """Nothing: what is approved is what was drafted under the name."""
 
@@ -69,6 +89,27 @@ class Drafts(MethodView):
         own = only_programme(caller())
         found = services().database.transact(lambda s: waiting(s, programme_code=own))
         return {"drafts": found}
+
+
+@bp.route("/<string:name>")
+class DraftWriting(MethodView):
+    @requires("operator", within=EVERYWHERE)
+    @bp.arguments(DraftRequest)
+    @bp.response(200, DraftResponse)
+    def put(self, body: dict[str, Any], name: str) -> Draft:
+        """Draft a version: it decides nothing until somebody else approves it.
+
+        It is checked as a file is, against the whole catalogue. What is drafted is never changed.
+        """
+        now, who = datetime.now(UTC), actor()
+
+        def told(session: Session) -> Draft:
+            (draft,) = described(
+                session, [write_draft(session, who, name, body["values"], now=now)]
+            )
+            return draft
+
+        return services().database.transact(told)
 
 
 @bp.route("/<string:name>/approval")

@@ -18,6 +18,13 @@ TYPES: dict[type[Exception], ProblemType] = {
          "No factor, method, tariff or rule is called what names lists."),
         "names",
     ),
+    activities.DraftReused: kind(
+        409, "draft-reused",
+        ("草案名称已被使用", "Draft name reused"),
+        ("{name} 已有其他内容，起草后不能改动；请用新的代码或版本号。",
+         "{name} stands with other content and is never changed; take another code or version."),
+        "name",
+    ),
     activities.DraftNeedsSecondPerson: kind(
         403, "draft-needs-second-person",
         ("草案须由另一人批准", "A draft needs a second person"),

@@ -222,6 +222,27 @@ def approving_a_draft(world: World) -> Deed:
     )
 
 
+def drafting_a_version(world: World) -> Deed:
+    name = f"rule:walking.{uuid4().hex[:8]}@1"
+    values = {
+        "programme_code": DEMO_PROGRAMME,
+        "behaviour_code": "walking",
+        "parameters": '{"kind": "quantity_range", "min": 1, "max": 50000}',
+        "valid_from": "1999-01-01",
+        "valid_to": "1999-01-02",
+        "document": "a test",
+    }
+    return Deed(
+        f"/v1/catalogue/drafts/{name}",
+        "draft.write",
+        "draft",
+        name,
+        {"values": values},
+        before=None,
+        after={"drafted_by": world.staff, "approved_by": None, "valid_from": "1999-01-01"},
+    )
+
+
 def a_number() -> str:
     return f"SH{uuid4().hex[:12].upper()}"
 
@@ -991,6 +1012,7 @@ DEEDS: dict[tuple[str, str], Callable[[World], Deed]] = {
     ("PUT", f"{HOLDER}/reviews/<uuid:activity_id>/steps/<uuid:step_id>"): reviewing,
     ("PUT", f"{HOLDER}/appeals/<uuid:activity_id>/verdicts/<uuid:step_id>"): answering,
     ("PUT", "/v1/scenes/<string:code>/status"): suspending,
+    ("PUT", "/v1/catalogue/drafts/<string:name>"): drafting_a_version,
     ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): approving_a_draft,
     ("PUT", "/v1/staff/activities/<uuid:activity_id>"): entering,
     ("PUT", "/v1/staff/residents/<uuid:resident_id>"): registering,

@@ -144,6 +144,7 @@ GUARDED = {
     ("PUT", "/v1/audits/<uuid:audit_id>"): {"auditor", "operator"},
     ("GET", "/v1/catalogue/drafts"): {"operator", "auditor"},
     ("GET", "/v1/catalogue/drafts/<string:name>/impact"): {"operator", "auditor"},
+    ("PUT", "/v1/catalogue/drafts/<string:name>"): {"operator"},
     ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): {"operator"},
     ("GET", "/v1/catalogue/rules"): set(ROLES) - {"administrator"},
     ("GET", "/v1/consents"): {"resident"},

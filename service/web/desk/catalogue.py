@@ -37,7 +37,13 @@ def rules() -> Response:
         _("核证规则"),
         _to_drafts(),
         Filters((programme_filter(),), _("筛选")),
-        Table(_("已批准的规则，含旧版本"), columns, shown, next_cursor=more),
+        Table(
+            _("已批准的规则，含旧版本"),
+            columns,
+            shown,
+            link=lambda one: draft_url("rule", name_of(one)),
+            next_cursor=more,
+        ),
     )
 
 
@@ -88,6 +94,8 @@ def method(code: str, version: str) -> Response:
         ]
         rows_shown = Table(_("按材料"), names, rows, link=lambda each: factor_url(each["factor"]))
         parts.append(rows_shown)
+    if not one["materials"]:
+        parts.insert(0, _drafted("method", name_of(one), _("以此起草新版本")))
     back = (url_for("desk.methods"), _("方法学"))
     return page(name_of(one), *parts, at="desk.methods", back=back)
 
@@ -106,7 +114,7 @@ def factors() -> Response:
         }
         for one in rows
     ]
-    columns = "code name published ug_co2e_per_unit base_unit publisher document confidence"
+    columns = "code name published ug_co2e_per_unit base_unit publisher document"
     table = Table(
         _("已批准的排放因子"),
         columns,
@@ -123,7 +131,8 @@ def factor(code: str) -> Response:
     """One factor with its source."""
     one = found("/v1/catalogue/factors", "factors", code=code)
     back = (url_for("desk.factors"), _("排放因子"))
-    return page(named(one), _source("", one), at="desk.factors", back=back)
+    drafted = _drafted("factor", code, _("以此起草新因子"))
+    return page(named(one), drafted, _source("", one), at="desk.factors", back=back)
 
 
 @bp.get("/behaviours")
@@ -142,24 +151,34 @@ def tariffs() -> Response:
     """What a point costs in CO2e."""
     rows, more = rows_of("/v1/catalogue/tariffs", "tariffs")
     columns = "programme mg_co2e_per_point valid_from valid_to document approved_at"
-    return page(
-        _("积分标准"), _to_drafts(), Table(_("每积分对应的减排量"), columns, rows, next_cursor=more)
+    table = Table(
+        _("每积分对应的减排量"),
+        columns,
+        rows,
+        link=lambda one: draft_url("tariff", f"{one['programme']}@{one['valid_from']}"),
+        next_cursor=more,
     )
+    return page(_("积分标准"), _to_drafts(), table)
 
 
 def found(path: str, name: str, **wanted: str) -> Row:
     """One row of a list that has no route of its own; 404 for none."""
-    cursor, rows = None, []
+    for one in all_rows(path, name):
+        if all(str(one[key]) == value for key, value in wanted.items()):
+            return one
+    raise NotFound
+
+
+def all_rows(path: str, name: str) -> list[Row]:
+    """A whole list: the catalogue is small."""
+    rows: list[Row] = []
+    cursor = None
     for _page in range(PAGES_MAX):
         told = get(path, limit=ROWS_MAX, cursor=cursor)
         rows += told[name]
         if (cursor := told["next_cursor"]) is None:
             break
-    for one in rows:
-        if all(str(one[key]) == value for key, value in wanted.items()):
-            row: Row = one
-            return row
-    raise NotFound
+    return rows
 
 
 def name_of(one: Row) -> str:
@@ -171,6 +190,11 @@ def named(one: Row) -> str:
     """Its name in the reader's language."""
     name: str = one["name_en"] if language() == "en" else one["name_zh"]
     return name
+
+
+def draft_url(kind: str, like: str) -> str:
+    """Where a version like this one is drafted."""
+    return url_for("desk.new_draft", kind=kind, like=like)
 
 
 def factor_url(code: str) -> str:
@@ -194,9 +218,14 @@ def _source(title: str, one: Row) -> Facts:
     return Facts(title, facts, one)
 
 
+def _drafted(kind: str, like: str, text: str) -> Note:
+    told = _("已批准的内容不能改动。")
+    return Note(told, url=draft_url(kind, like), link=text)
+
+
 def _to_drafts() -> Note:
     return Note(
-        _("新的版本先起草，再由另一位工作人员看过影响后批准。"),
+        _("点开一行，以它为底起草新的版本；由另一位工作人员看过影响后批准。"),
         url=url_for("desk.drafts"),
         link=_("待批草案"),
     )

@@ -45,7 +45,10 @@ def drafts() -> Response:
             link=lambda one: url_for("desk.draft", name=one["name"]),
             empty=_("没有等待批准的草案。"),
         ),
-        intro=_("草案用 tanhui catalogue load 导入；批准后对之后发生的活动生效，已入账的不变。"),
+        intro=_(
+            "在因子、方法学、规则、积分标准的页面起草，多项可用 tanhui catalogue load 导入；"
+            "批准后对之后发生的活动生效，已入账的不变。"
+        ),
     )
 
 
@@ -76,8 +79,8 @@ def draft(name: str) -> Response:
 def _named(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Fields and codes by the names that people have for them."""
     return [
-        {"field": label(one["field"])}
-        | {each: term(one["field"], one[each]) for each in ("before", "after")}
+        {"field": str(label(one["field"]))}
+        | {each: one[each] and str(term(one["field"], one[each])) for each in ("before", "after")}
         for one in differences
     ]
 

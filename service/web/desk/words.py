@@ -28,6 +28,7 @@ DONES: dict[str, Said] = {
     "unblocked": _("已恢复，可以登录。"),
     "paid": _("已记录付款。"),
     "voided": _("已作废，明细可以重新结算。"),
+    "draft_written": _("已起草，等另一位工作人员看过影响后批准。"),
     "drafted": _("已生成草稿。"),
     "published": _("已上架。"),
     "checked": _("会马上再向充值渠道查询。"),

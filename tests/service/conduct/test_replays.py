@@ -30,6 +30,7 @@ STILL = {
     "/v1/api-keys/<uuid:key_id>",
     "/v1/audits/<uuid:audit_id>",
     "/v1/auth/staff/enrolment/confirmation",
+    "/v1/catalogue/drafts/<string:name>",
     "/v1/catalogue/drafts/<string:name>/approval",
     "/v1/code-devices/<uuid:device_id>",
     "/v1/consents/<string:scene>",

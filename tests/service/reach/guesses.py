@@ -344,6 +344,9 @@ GUESSES: dict[tuple[str, str], list[Guess]] = {
     ],
     ("GET", "/v1/audits/<uuid:audit_id>"): _out_of_reach(STAFF, {"audit_id": "fresh"}),
     ("PUT", "/v1/audits/<uuid:audit_id>"): _out_of_reach(STAFF, {"audit_id": "fresh"}),
+    ("PUT", "/v1/catalogue/drafts/<string:name>"): _out_of_reach(
+        (OPERATOR,), {"name": "theirs.draft"}, body={"values": {}}
+    ),
     ("PUT", "/v1/catalogue/drafts/<string:name>/approval"): _out_of_reach(
         (OPERATOR,), {"name": "theirs.draft"}, body={}
     ),

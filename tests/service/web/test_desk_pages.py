@@ -74,6 +74,38 @@ def test_a_refused_form_keeps_what_was_typed_and_says_what_is_wrong(desk):
     assert [one["total_fen"] for one in budgets if one["name"] == XSS] == [123_450]
 
 
+def test_a_version_is_drafted_from_what_is_in_force_and_waits_for_somebody_else(desk):
+    client = browser_of(desk.site.app, desk.operator)
+    url = "/desk/drafts/new/rule?like=sh.walking.freshness@1"
+    shown = client.get(url).text
+    sent = {"do": "draft", "form_token": token_in(shown), "version": "2", "valid_from": "soon"}
+    sent |= {"parameter_max_days": "5", "document": "通知（2027）第 2 页"}
+    refused = client.post(url, data=sent)
+
+    assert refused.status_code == 422
+    assert "valid_from is &#39;soon&#39;" in refused.text
+    assert 'value="通知（2027）第 2 页"' in refused.text
+    done = client.post(url, data=sent | {"valid_from": "2027-01-01"})
+    assert done.status_code == 303
+    assert done.location.endswith("/drafts/rule:sh.walking.freshness@2?done=draft_written")
+    page = client.get(done.location).text
+    assert "这是您起草的" in page
+    assert "最多天数" in page
+    drafts = desk.api("GET", "/v1/catalogue/drafts")["drafts"]
+    (draft,) = [one for one in drafts if one["name"] == "rule:sh.walking.freshness@2"]
+    changed = {one["field"]: (one["before"], one["after"]) for one in draft["differences"]}
+    assert changed["max_days"] == ("7", "5")
+    assert 'value="3"' in client.get(url).text  # The number after the draft's.
+
+
+@pytest.mark.parametrize("like", ["factor?like=BUS_TRIP.BJ", "method?like=sh.walking@1"])
+def test_a_form_of_a_version_begins_as_what_is_in_force(desk, like):
+    shown = browser_of(desk.site.app, desk.operator).get(f"/desk/drafts/new/{like}")
+
+    assert shown.status_code == 200
+    assert "selected" in shown.text
+
+
 @pytest.mark.parametrize(
     ("kind", "typed", "sent"),
     [
