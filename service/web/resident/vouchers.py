@@ -5,13 +5,14 @@ from uuid import UUID
 from flask import Response, request, url_for
 from flask_babel import gettext as _
 
-from service.web.asking import Answer, ask, get
+from service.web.asking import Answer, Refused, ask, get
 from service.web.rendering import render, see_other
 from service.web.resident import bp
 from service.web.resident.acting import my_page
 from service.web.resident.offline import kept
 
 PAGE = 30
+NOT_SHOWN = "not-as-delegate"  # Who acts with powers to read alone.
 
 
 @bp.get("/vouchers")
@@ -50,6 +51,8 @@ def _page(redemption_id: UUID, refused: Answer | None = None) -> Response:
     code = None
     if one["voucher_state"] == "unused":
         code = ask("GET", f"/v1/redemptions/{redemption_id}/voucher")
+        if code.refused and code.kind != NOT_SHOWN:
+            raise Refused(code)
     terms = ask("GET", f"/v1/offers/{one['offer_id']}", query={"version": one["version"]})
     dones = {
         "done": _("兑换成功。"),

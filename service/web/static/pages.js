@@ -61,6 +61,13 @@ function fill(form, typed) {
 }
 restore();
 
+// A refusal is there from the beginning, of which screen readers say nothing by themselves.
+const refusal = document.querySelector("main .note.refused[role=alert]");
+if (refusal && !document.querySelector("[autofocus]")) {
+  refusal.tabIndex = -1;
+  refusal.focus();
+}
+
 // In a menu that is wider than a phone, the page that one is on is in sight.
 document.querySelector(".links a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 

@@ -16,6 +16,7 @@ from service.tills.live_codes import root_key
 from service.web.browsers import ACTING
 from service.web.resident.live_code import COOKIE, Phone, _drawn
 from service.web.resident.offline import KEEP
+from tests.makers import an_offer
 from tests.service.identity.test_family_api import a_person
 from tests.service.web.test_guards import browser_of, session_of, token_in
 
@@ -33,8 +34,12 @@ def me(services):
 def acting(app, client, bearer, services, me):
     """A browser of mine in which I act for a parent, and the delegation."""
     parent = a_person(services, "张大爷", points=300)
+    return act_for(app, client, bearer, me, parent, may_spend=True)
+
+
+def act_for(app, client, bearer, me, parent, *, may_spend: bool):
     code = client.post(
-        "/v1/me/delegate-offers", json={"may_spend": True}, headers=bearer("resident", parent)
+        "/v1/me/delegate-offers", json={"may_spend": may_spend}, headers=bearer("resident", parent)
     ).json["code"]
     id_ = uuid4()
     sent = {"json": {"code": code}, "headers": bearer("resident", me)}
@@ -52,6 +57,21 @@ def test_while_one_acts_pages_are_of_the_other_one(acting):
     assert "您正在替“张大爷”办事。" in page.text
     assert ">300 <" in page.text
     assert "仍是您本人的" in mine.get("/my/security").text
+
+
+def test_who_may_only_look_sees_a_voucher_without_its_code(app, client, bearer, services, me):
+    parent = a_person(services, "张大爷", points=300)
+    offer_id = services.database.transact(lambda session: an_offer(session).id)
+    voucher, headers = f"/v1/redemptions/{uuid4()}", bearer("resident", parent)
+    body = {"offer_id": str(offer_id)}
+    assert client.put(voucher, json=body, headers=headers).status_code == 201
+    code = client.get(f"{voucher}/voucher", headers=headers).json["code"]
+    mine, _, _ = act_for(app, client, bearer, me, parent, may_spend=False)
+
+    page = mine.get(voucher.replace("/v1/redemptions", "/my/vouchers"))
+
+    assert "券码只有本人" in page.text
+    assert code not in page.text
 
 
 def test_a_form_of_before_does_not_count_while_one_acts(app, services, me, acting):

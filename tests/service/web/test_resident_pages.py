@@ -299,7 +299,7 @@ def closing(me: Visitor) -> None:
     me.look("close")
     page.check("input[name=sure]")
     press(page, "注销账户")
-    expect(page.locator(".note.refused")).to_be_visible()  # The child.
+    expect(page.locator(".note.refused")).to_be_focused()  # The child; read aloud at once.
     me.look("close-refused")
     me.open("/my/family")
     child = page.locator(".list > li", has_text="小宝")
