@@ -8,8 +8,7 @@ somebody asks, so that an answer is exact at any moment.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from ledgers.accounts import CLEARING, EXPIRED, ISSUED, REDEEMED
 from ledgers.bulk import array_of
-from ledgers.ids import uuid7_floor
+from ledgers.log.readers import whole, window
 from ledgers.models import Account, LogQueue, LogReader, Posting, SealedPosting
 
 READER = "system_accounts"
@@ -43,7 +42,7 @@ def fold(session: Session, *, postings_max: int = POSTINGS_MAX) -> int:
     """
     reader = session.get_one(LogReader, READER, with_for_update=True, populate_existing=True)
     query = _sealed_from(reader.next_index).limit(postings_max)
-    rows = without_gap(session.execute(query).all(), reader.next_index)
+    rows = whole(session, session.execute(query).all(), reader.next_index)
     owners = _system_accounts(session)
     if rows:
         postings = [Recorded(row.id, row.recorded_at) for row in rows]
@@ -53,21 +52,6 @@ def fold(session: Session, *, postings_max: int = POSTINGS_MAX) -> int:
     holders = array_of({holder.hex for holder in owners.values()})
     session.execute(_REACHED, {"holders": holders, "next_index": reader.next_index})
     return len(rows)
-
-
-def without_gap(rows: Sequence[Any], begin: int) -> list[Any]:
-    """The sealed postings that follow each other from place ``begin`` on.
-
-    Where tables are spread over nodes, one may show what was sealed a moment before another does;
-    what a reader of the log passed over it would never read again.
-    """
-    found = []
-    for row in rows:
-        if row.first_index != begin:
-            break
-        found.append(row)
-        begin += row.transfer_count
-    return found
 
 
 def system_balances(session: Session, holder_id: UUID) -> dict[tuple[str, str], int]:
@@ -203,12 +187,10 @@ def _sums(
     session: Session, postings: Sequence[Recorded], accounts: Sequence[UUID]
 ) -> dict[Key, int]:
     """What these postings moved into each account, less what they moved out, by lot."""
-    times = [posting.recorded_at for posting in postings]
     parameters = {
         "postings": array_of(posting.id.hex for posting in postings),
         "accounts": array_of(account.hex for account in accounts),
-        "low": uuid7_floor(min(times)),
-        "high": uuid7_floor(max(times) + timedelta(milliseconds=1)),
+        **window([posting.recorded_at for posting in postings]),
     }
     rows = session.execute(_SUMS, parameters)
     return {(account_id, day or NEVER): net for account_id, day, net in rows}

@@ -122,6 +122,9 @@ REFERENCE: tuple[str, ...] = (
     "offer_version",
     "webhook_endpoint",
     "plan_target",
+    # Written by the log's readers alone: so one waits on each node until what the one before wrote
+    # is to be seen there, which a row of the coordinator would not see to.
+    "log_reader",
 )
 
 # Plain tables of the coordinator, each with its reason. A write to a reference table takes a lock
@@ -133,7 +136,6 @@ LOCAL: Mapping[str, str] = {
     "job_state": "a row a job",
     "log_state": "one row, the lock of the one who seals",
     "log_checkpoint": "a row a checkpoint, written and read by the one who seals",
-    "log_reader": "a row a job",
     "snapshot_month": "a row a month",
     "staff": "some thousand rows, written at logins",
     "staff_recovery_code": "ten a person",

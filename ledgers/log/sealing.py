@@ -74,11 +74,13 @@ def sequence(session: Session, origin: str, *, leaves_max: int = LEAVES_MAX) -> 
     return added
 
 
-def queue_missed(session: Session, *, since: datetime) -> int:
+def queue_missed(session: Session, origin: str, *, since: datetime) -> int:
     """Queue postings recorded from ``since`` on that neither wait nor have a place.
 
-    There are such only where a release without a log wrote beside this one.
+    There are such only where a release without a log wrote beside this one. Locks the log's state:
+    a posting that got its place meanwhile would be queued again, and stop the log for good.
     """
+    _lock_state(session, origin)
     return len(session.execute(_MISSED, {"since": since}).all())
 
 

@@ -83,8 +83,9 @@ def seal_log(services: Services, now: datetime) -> dict[str, int]:
 
 def queue_missed(services: Services, now: datetime) -> dict[str, int]:
     """What a release without a log posted beside this one."""
-    since = now - MISSED_SINCE
-    missed = services.database.transact(lambda session: sealing.queue_missed(session, since=since))
+    transact, since = services.database.transact, now - MISSED_SINCE
+    origin = transact(services.log.origin)
+    missed = transact(lambda session: sealing.queue_missed(session, origin, since=since))
     return {"queued": missed}
 
 

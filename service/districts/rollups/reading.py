@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ledgers.accounts import EXPIRED, ISSUED, REDEEMED
+from ledgers.log import readers
 from ledgers.models import Account, LogQueue, LogReader, LogState, Posting, SealedPosting
 
 READER = "districts"
@@ -108,8 +109,9 @@ def reader_index(session: Session, *, lock: bool = False) -> int:
 
     ``lock``: until the transaction ends nothing is added, so that what it reads belongs together.
     """
-    fresh = {"populate_existing": True}
-    return session.get_one(LogReader, READER, with_for_update=lock or None, **fresh).next_index  # type: ignore[arg-type]
+    if lock:
+        readers.lock(session, READER)
+    return session.get_one(LogReader, READER, populate_existing=True).next_index
 
 
 def log_size(session: Session) -> int:

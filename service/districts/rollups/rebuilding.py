@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from ledgers.log.readers import lock
 from ledgers.models import LogReader
 from service.districts.rollups.reading import READER
 
@@ -15,9 +16,9 @@ def forget(session: Session) -> None:
     One transaction under the reader's lock: nobody sees half of them gone. Until all is summed
     again they say how far they are (``rollups.as_of``), and no report is issued.
     """
-    reader = session.get_one(LogReader, READER, with_for_update=True, populate_existing=True)
+    lock(session, READER)
     session.execute(text("SET LOCAL statement_timeout = 0"))
     for table in _TABLES:
         session.execute(text(f"DELETE FROM {table}"))
-    reader.next_index = 0
+    session.get_one(LogReader, READER, populate_existing=True).next_index = 0
     session.flush()

@@ -8,14 +8,13 @@ same however the log is cut into batches (docs/DECISIONS.md).
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from ledgers.bulk import BY_INDEX, Statement, array_of, together
-from ledgers.folding import without_gap
-from ledgers.ids import uuid7_floor
+from ledgers.log.readers import whole, window
 from ledgers.models import LogReader
 from service.districts.rollups.effects import Batch, Effect, effects_of
 from service.districts.rollups.lateness import note_late
@@ -65,20 +64,18 @@ def fold(session: Session, *, leaves_max: int = LEAVES_MAX) -> int:
     reader = session.get_one(LogReader, READER, with_for_update=True, populate_existing=True)
     begin = reader.next_index
     rows = session.execute(_POSTINGS, {"index": begin, "beyond": begin + leaves_max}).all()
-    postings = without_gap(rows, begin)
+    together(session, *BY_INDEX, _PLANNED_ANEW)
+    postings = whole(session, rows, begin)
     if not postings:
         return 0
     reader.next_index = postings[-1].first_index + postings[-1].transfer_count
-    session.flush()
-    recorded = [posting.recorded_at for posting in postings]
+    session.flush()  # Before the roll-ups are read: see ``ledgers.log.readers.lock``.
     batch = Batch(
         first_leaves={posting.id: posting.first_index for posting in postings},
         begin=begin,
         end=reader.next_index,
-        low=uuid7_floor(min(recorded)),
-        high=uuid7_floor(max(recorded) + timedelta(milliseconds=1)),
+        **window([posting.recorded_at for posting in postings]),
     )
-    together(session, *BY_INDEX, _PLANNED_ANEW)
     effects = settled(session, batch, effects_of(session, batch))
     count_residents(session, effects)
     _add(session, effects)
