@@ -19,6 +19,7 @@ _CHINESE = {
     "Not a line of text.": "须为一行文字。",
     "Not a text.": "须为文字。",
     "Not a valid list.": "须为列表。",
+    "Not a valid mapping type.": "须为一组名称和值。",
     "Must be one of: (.+).": r"须为其中之一：\1。",
     "Send either reversals or grant.": "reversals 与 grant 须且只能填一项。",
     "Send one of phone, card_number and holder_id.": (

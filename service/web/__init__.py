@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from service.api import openapi
 from service.auth import public
+from service.districts.published import open_data
 from service.problems import ALL_TYPES, on_http_error
 from service.services import services
 from service.web import auditor, desk, district, enter, resident, terms, till
@@ -43,6 +44,19 @@ def docs() -> Response:
 def verify() -> Response:
     """Where a receipt is checked against the published log, in the browser."""
     return render("verify.html", **verify_values(services()))
+
+
+@bp.get("/open-data/about")
+@public
+def published() -> Response:
+    """What the published figures are: the files, their columns and licence, for people."""
+    edition = services().database.transact(open_data.edition)
+    return render(
+        "open_data.html",
+        edition=edition,
+        columns=open_data.COLUMNS,
+        licence=open_data.LICENCE,
+    )
 
 
 @bp.get("/openapi.json")

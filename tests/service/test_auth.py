@@ -21,6 +21,7 @@ PUBLIC = {
     "/log/checkpoint",
     "/log/tile/<path:name>",
     "/open-data/",
+    "/open-data/about",
     "/open-data/dictionary.csv",
     "/open-data/districts.csv",
     "/openapi.json",

@@ -627,6 +627,7 @@ UNDOCUMENTED = {  # Not under /v1: pages and files, each with the reason why it 
     "/log/checkpoint": "the transparency log; docs/log.md",
     "/log/tile/<path:name>": "the transparency log; docs/log.md",
     "/open-data/": "what anybody may read of districts: the list of files; docs/open-data.md",
+    "/open-data/about": "the page of the same",
     "/open-data/dictionary.csv": "what the columns are; docs/open-data.md",
     "/open-data/districts.csv": "districts' published figures; docs/open-data.md",
     "/openapi.json": "the OpenAPI document itself",

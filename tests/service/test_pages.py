@@ -29,7 +29,14 @@ pytestmark = pytest.mark.once
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 LANGUAGES = ("zh-CN", "en")
 VOID = {"br", "img", "input", "link", "meta", "rect"}
-PAGES = ("/", "/docs", "/verify", "/problems/insufficient-points", "/no-such-page")
+PAGES = (
+    "/",
+    "/docs",
+    "/verify",
+    "/open-data/about",
+    "/problems/insufficient-points",
+    "/no-such-page",
+)
 
 
 class Page(HTMLParser):

@@ -20,7 +20,7 @@ from activities.errors import UnknownDivision
 from service.districts.published.reading import Month, districts_of, first_months, months
 from service.districts.reports.contents import Content, Figures, NamedBehaviour, Row
 from service.districts.reports.periods import Period
-from service.districts.reports.suppression import MIN_RESIDENTS
+from service.districts.reports.tables import added, mean_residents
 
 _CHILD_DIGITS = {"province": 4, "city": 6}
 
@@ -152,19 +152,9 @@ def _by(
 
 def _sum(parts: Sequence[_Part], count: int) -> Summed:
     """Of ``count`` months."""
-    shown = [part.row["figures"] for part in parts if part.row["figures"] is not None]
+    shown = [part.row["figures"] for part in parts]
+    figures, _ = added(shown, mean_residents(shown, max(count, 1)))
     left_out = sum(part.row["left_out"] or (part.row["figures"] is None) for part in parts)
-    if left_out and not shown:
-        return {"figures": None, "left_out": left_out}
-    activities = sum(each["activities"] for each in shown)
-    residents = sum(each["residents"] or 0 for each in shown) // max(count, 1)
-    tens = residents // MIN_RESIDENTS * MIN_RESIDENTS
-    figures: Figures = {
-        "activities": activities,
-        "saved_mg_co2e": sum(each["saved_mg_co2e"] for each in shown),
-        "earned_points": sum(each["earned_points"] for each in shown),
-        "residents": tens or (None if activities else 0),  # On average fewer than ten are not none.
-    }
     return {"figures": figures, "left_out": left_out}
 
 

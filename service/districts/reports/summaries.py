@@ -4,7 +4,7 @@ Nothing is counted again, so nothing is told that the months do not tell: figure
 is published, residents the mean of the months.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from service.districts.reports.contents import (
     FORMAT,
@@ -21,8 +21,7 @@ from service.districts.reports.contents import (
 from service.districts.reports.differences import differences
 from service.districts.reports.monthly import NOTES, Earlier, Facts, instant
 from service.districts.reports.periods import Period
-from service.districts.reports.suppression import MIN_RESIDENTS
-from service.districts.reports.tables import added, row
+from service.districts.reports.tables import added, mean_residents, row
 
 Month = tuple[Content, bytes]  # With its hash.
 
@@ -104,7 +103,7 @@ def _summed(contents: Sequence[Content], table: str) -> list[Row]:
 
 def _total(rows: Sequence[Row], months: int | None = None) -> Row:
     parts = [each["figures"] for each in rows]
-    figures, _ = added(parts, _mean(parts, months or len(rows)))
+    figures, _ = added(parts, mean_residents(parts, months or len(rows)))
     left_out = sum(each["left_out"] or (each["figures"] is None) for each in rows)
     return {
         "town_code": rows[0]["town_code"],
@@ -113,17 +112,6 @@ def _total(rows: Sequence[Row], months: int | None = None) -> Row:
         "figures": figures,
         "left_out": left_out,
     }
-
-
-def _mean(parts: Iterable[Figures | None], months: int) -> int | None:
-    """Of the months' published residents, rounded down to tens: what a month withholds is under
-    ten there, or left out, and adds nothing. None where all months do.
-    """
-    counts = [part and part["residents"] for part in parts]
-    known = [count for count in counts if count is not None]
-    if not known:
-        return None
-    return sum(known) // months // MIN_RESIDENTS * MIN_RESIDENTS
 
 
 def _of_each(contents: Sequence[Content], table: str, behaviours: Sequence[str]) -> list[Row]:

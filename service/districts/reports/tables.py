@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from service.districts.reports.contents import Figures, PointsRow, Row
 from service.districts.reports.leaves import WHOLE, Leaves
-from service.districts.reports.suppression import TOTAL, Cell
+from service.districts.reports.suppression import MIN_RESIDENTS, TOTAL, Cell
 
 _NOTHING: Figures = {"activities": 0, "saved_mg_co2e": 0, "earned_points": 0, "residents": 0}
 
@@ -78,6 +78,16 @@ def added(parts: Sequence[Figures | None], residents: int | None) -> tuple[Figur
         "residents": residents,
     }
     return figures, left_out
+
+
+def mean_residents(parts: Sequence[Figures | None], months: int) -> int | None:
+    """Of the months' published residents, rounded down to tens: what a month withholds is under
+    ten there, or left out, and adds nothing. None where there were some, on average under ten.
+    """
+    shown = [part for part in parts if part is not None]
+    residents = sum(part["residents"] or 0 for part in shown) // months
+    tens = residents // MIN_RESIDENTS * MIN_RESIDENTS
+    return tens or (None if any(part["activities"] for part in shown) else 0)
 
 
 def _points_row(points: Mapping[str, Mapping[Cell, int | None]], line: Cell) -> PointsRow:

@@ -667,6 +667,7 @@ ACTING = {
     ("GET", "/v1/activities/<uuid:activity_id>/appeal"): "read",
     ("GET", "/v1/catalogue/rules"): "read",
     ("GET", "/v1/consents"): "read",
+    ("GET", "/v1/scenes/<string:code>/consent-texts/<int:version>"): "read",
     ("GET", "/v1/household"): "read",
     ("GET", "/v1/offers"): "read",
     ("GET", "/v1/offers/<uuid:offer_id>"): "read",
