@@ -11,6 +11,8 @@ from activities.catalogue.models import Division, Factor, Rule
 from activities.errors import CatalogueRefused
 from activities.policies import load_policies
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 

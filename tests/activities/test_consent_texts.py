@@ -15,6 +15,8 @@ from activities.catalogue.loading import load
 from activities.catalogue.models import ConsentText, Scene
 from activities.errors import CatalogueRefused
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 

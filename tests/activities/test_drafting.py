@@ -10,6 +10,8 @@ from activities.catalogue.drafting import write
 from activities.catalogue.drafts import approve, name_of
 from activities.errors import CatalogueRefused, DraftNeedsSecondPerson, DraftReused, UnknownDraft
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 FACTOR = {
     "name_zh": "乘坐地铁(按次)",
