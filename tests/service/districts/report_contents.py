@@ -27,6 +27,24 @@ def row(place: dict[str, str], told: dict[str, Any] | None, left_out: int = 0) -
     return nowhere | place | {"figures": told, "left_out": left_out}
 
 
+def a_method(behaviour: str) -> dict[str, Any]:
+    """A method with one factor, as a report names them."""
+    return {
+        "behaviour_code": behaviour, "code": "sh.metro", "version": 1,
+        "form": "per_unit", "document": "沪环气〔2025〕…", "valid_from": "2026-01-01",
+        "valid_to": None,
+        "factors": [
+            {
+                "code": "METRO_TRIP.SH", "name_zh": "地铁", "name_en": "Metro",
+                "ug_co2e_per_unit": 46_000_000, "base_unit": "count",
+                "published_value": "46", "published_unit": "g/次",
+                "publisher": "上海市生态环境局", "document": "方法学",
+                "year": "2025", "source_address": "https://example.org/",
+            }
+        ],
+    }  # fmt: skip
+
+
 def a_content(
     *, towns: int = 3, kind: str = "month", behaviours: Any = BEHAVIOURS, **more: Any
 ) -> Content:
@@ -96,22 +114,7 @@ def a_content(
               for n, code in enumerate(codes)),
             {"town_code": None, "residents": 600},
         ],
-        "methods": [
-            {
-                "behaviour_code": behaviours[0][0], "code": "sh.metro", "version": 1,
-                "form": "per_unit", "document": "沪环气〔2025〕…", "valid_from": "2026-01-01",
-                "valid_to": None,
-                "factors": [
-                    {
-                        "code": "METRO_TRIP.SH", "name_zh": "地铁", "name_en": "Metro",
-                        "ug_co2e_per_unit": 46_000_000, "base_unit": "count",
-                        "published_value": "46", "published_unit": "g/次",
-                        "publisher": "上海市生态环境局", "document": "方法学",
-                        "year": "2025", "source_address": "https://example.org/",
-                    }
-                ],
-            }
-        ],
+        "methods": [a_method(behaviours[0][0])],
         "notes": [],
         "differences": [],
         "carried": [],
